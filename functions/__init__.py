@@ -1,0 +1,1 @@
+"""The four Cloud Functions: thin edges, one folder each."""

@@ -1,0 +1,1 @@
+"""What runs Syncline: Terraform for the cloud, `local` for one machine."""

@@ -1,0 +1,1 @@
+"""The cloud on one machine: PostgreSQL, emulators, processes and demo data."""

@@ -1,0 +1,1 @@
+"""Everything the four functions are made of."""

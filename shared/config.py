@@ -1,0 +1,100 @@
+"""Settings from the environment: the only place that reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Self
+
+from shared.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a deployment decides. Each field is set by one variable."""
+
+    database_url: str
+    """SQLAlchemy URL of Syncline's own database (driver pg8000)."""
+    dataset_url: str
+    """URL of the database that datasets are loaded into (libpq form)."""
+    project: str
+    location: str
+    scheduled_queue: str
+    """Cloud Tasks queue of scheduled runs."""
+    interactive_queue: str
+    """Cloud Tasks queue of manual, OAuth and webhook runs, which overtake scheduled ones."""
+    worker_url: str
+    """URL that tasks call; also the audience of their tokens."""
+    dispatcher_url: str
+    """URL that Cloud Scheduler calls; also the audience of its tokens."""
+    tasks_service_account: str
+    """Service account whose tokens the worker accepts."""
+    scheduler_service_account: str
+    """Service account whose tokens the dispatcher accepts."""
+    oidc_certs_url: str
+    """Where the public keys of OIDC tokens are served."""
+    tasks_emulator: str | None
+    """host:port of the local Cloud Tasks, or None in the cloud."""
+    scheduler_emulator: str | None
+    """host:port of the local Cloud Scheduler, or None in the cloud."""
+    key_file: str | None
+    """File with the key that wraps data keys, on a laptop."""
+    log_format: str
+    """`json` or `text`."""
+    look_ahead: timedelta
+    """How far ahead of now the dispatcher plans."""
+    lease: timedelta
+    """How long a worker's right to a run lasts without a heartbeat."""
+    tick_budget: timedelta
+    """How long one tick may take."""
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
+        """Read the settings; raise `ConfigurationError` naming every variable that is wrong."""
+        env = os.environ if environ is None else environ
+        missing = [name for name in _REQUIRED if not env.get(name)]
+        if missing:
+            raise ConfigurationError(
+                f"Set {', '.join(missing)}. README.md, 'Settings', says what each one means."
+            )
+        log_format = env.get("SYNCLINE_LOG_FORMAT", "json")
+        if log_format not in ("json", "text"):
+            raise ConfigurationError(f"SYNCLINE_LOG_FORMAT is {log_format!r}: use json or text.")
+        return cls(
+            database_url=env["SYNCLINE_DATABASE_URL"],
+            dataset_url=env["SYNCLINE_DATASET_URL"],
+            project=env.get("SYNCLINE_PROJECT", "syncline-local"),
+            location=env.get("SYNCLINE_LOCATION", "europe-north1"),
+            scheduled_queue=env.get("SYNCLINE_SCHEDULED_QUEUE", "syncs-scheduled"),
+            interactive_queue=env.get("SYNCLINE_INTERACTIVE_QUEUE", "syncs-interactive"),
+            worker_url=env["SYNCLINE_WORKER_URL"],
+            dispatcher_url=env["SYNCLINE_DISPATCHER_URL"],
+            tasks_service_account=env["SYNCLINE_TASKS_SERVICE_ACCOUNT"],
+            scheduler_service_account=env["SYNCLINE_SCHEDULER_SERVICE_ACCOUNT"],
+            oidc_certs_url=env.get("SYNCLINE_OIDC_CERTS_URL", _GOOGLE_CERTS_URL),
+            tasks_emulator=env.get("CLOUD_TASKS_EMULATOR_HOST") or None,
+            scheduler_emulator=env.get("CLOUD_SCHEDULER_EMULATOR_HOST") or None,
+            key_file=env.get("SYNCLINE_KEY_FILE") or None,
+            log_format=log_format,
+            look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
+            lease=_seconds(env, "SYNCLINE_LEASE_SECONDS", 90),
+            tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 45),
+        )
+
+
+_GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
+_REQUIRED = (
+    "SYNCLINE_DATABASE_URL",
+    "SYNCLINE_DATASET_URL",
+    "SYNCLINE_WORKER_URL",
+    "SYNCLINE_DISPATCHER_URL",
+    "SYNCLINE_TASKS_SERVICE_ACCOUNT",
+    "SYNCLINE_SCHEDULER_SERVICE_ACCOUNT",
+)
+
+
+def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:
+    text = env.get(name, str(default))
+    if not text.isdecimal() or int(text) == 0:
+        raise ConfigurationError(f"{name} is {text!r}: use a whole number of seconds above 0.")
+    return timedelta(seconds=int(text))

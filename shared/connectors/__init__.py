@@ -1,0 +1,1 @@
+"""What moves a customer's data: one folder a connector type."""

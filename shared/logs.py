@@ -1,0 +1,130 @@
+"""Structured logs: one JSON line an event in Google Cloud's form, readable text on a terminal.
+
+An event is a sentence for people plus a stable snake_case key and ids for machines:
+`log_event(log, logging.INFO, "run_leased", "Run leased", run_id=...)`.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+_EXTRA = "syncline_fields"
+_MAX_FIELD_CHARS = 2_000
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
+_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/|$)")
+_SEVERITIES = {
+    logging.DEBUG: "DEBUG",
+    logging.INFO: "INFO",
+    logging.WARNING: "WARNING",
+    logging.ERROR: "ERROR",
+    logging.CRITICAL: "CRITICAL",
+}
+
+trace_of_request: ContextVar[str | None] = ContextVar("trace_of_request", default=None)
+"""The Cloud Trace name of the request under way, so that its log lines are found together."""
+
+
+def log_event(
+    logger: logging.Logger,
+    level: int,
+    event: str,
+    message: str,
+    *,
+    error: BaseException | None = None,
+    **fields: object,
+) -> None:
+    """Log one event: `event` is its stable key, `fields` are ids and figures, never secrets."""
+    logger.log(level, message, extra={_EXTRA: {"event": event, **fields}}, exc_info=error)
+
+
+def configure_logging(log_format: str, *, service: str, project: str) -> None:
+    """Send the root logger to standard error as `json` or `text`; repeats are harmless."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = TextFormatter(service) if log_format == "text" else JsonFormatter(service, project)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    # These narrate every request and every pool event; what matters of it we log ourselves.
+    for noisy in ("urllib3", "google", "sqlalchemy.pool", "dlt", "werkzeug"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def bind_trace(headers: Mapping[str, str], project: str) -> None:
+    """Remember the trace of the request, from `traceparent` or `X-Cloud-Trace-Context`."""
+    found = _TRACEPARENT.match(headers.get("traceparent", "")) or _CLOUD_TRACE.match(
+        headers.get("X-Cloud-Trace-Context", "")
+    )
+    trace_of_request.set(f"projects/{project}/traces/{found[1]}" if found else None)
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON with the keys that Cloud Logging understands."""
+
+    def __init__(self, service: str, project: str) -> None:
+        super().__init__()
+        self._service = service
+        self._project = project
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one JSON object."""
+        entry: dict[str, object] = {
+            "severity": _SEVERITIES.get(record.levelno, "DEFAULT"),
+            "time": _iso(record.created),
+            "message": _bounded(record.getMessage()),
+            "service": self._service,
+            "logger": record.name,
+        }
+        trace = trace_of_request.get()
+        if trace is not None:
+            entry["logging.googleapis.com/trace"] = trace
+        entry.update({key: _plain(value) for key, value in fields_of(record).items()})
+        if record.exc_info is not None:
+            entry["exception"] = _bounded(self.formatException(record.exc_info), 8_000)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """One readable line: time, service, sentence, then the ids."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line, and the traceback below it if there is one."""
+        clock = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
+        level = "" if record.levelno <= logging.INFO else f"{record.levelname}: "
+        pairs = " ".join(
+            f"{key}={_plain(value)}" for key, value in fields_of(record).items() if key != "event"
+        )
+        line = f"{clock}Z {self._service:<14} {level}{record.getMessage()}"
+        line = f"{line}  {pairs}" if pairs else line
+        if record.exc_info is not None:
+            line = f"{line}\n{self.formatException(record.exc_info)}"
+        return line
+
+
+def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
+    """Return the event key and fields that `log_event` attached to a record."""
+    return getattr(record, _EXTRA, {})
+
+
+def _plain(value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return _bounded(str(value))
+
+
+def _bounded(text: str, limit: int = _MAX_FIELD_CHARS) -> str:
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
+def _iso(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat(timespec="milliseconds")
