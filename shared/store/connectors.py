@@ -1,0 +1,77 @@
+"""Connectors and their sealed secrets."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from shared.store.rows import Row
+from shared.store.tables import connector_credential, workspace_connector
+
+_PUBLIC = (
+    workspace_connector.c.id,
+    workspace_connector.c.public_id,
+    workspace_connector.c.connector_type,
+    workspace_connector.c.name,
+    workspace_connector.c.config,
+    workspace_connector.c.status,
+    workspace_connector.c.health,
+    workspace_connector.c.health_reason,
+    workspace_connector.c.created_at,
+    workspace_connector.c.updated_at,
+)
+
+
+def insert_connector(connection: Connection, values: dict[str, Any]) -> Row:
+    """Insert a connector and return what the API shows of it."""
+    query = insert(workspace_connector).values(values).returning(*_PUBLIC)
+    return connection.execute(query).mappings().one()
+
+
+def insert_credential(
+    connection: Connection,
+    workspace_id: int,
+    connector_id: int,
+    *,
+    ciphertext: bytes,
+    nonce: bytes,
+    wrapped_key: bytes,
+    key_version: str,
+) -> None:
+    """Store a connector's sealed secrets."""
+    connection.execute(
+        insert(connector_credential).values(
+            workspace_id=workspace_id,
+            connector_id=connector_id,
+            ciphertext=ciphertext,
+            nonce=nonce,
+            wrapped_key=wrapped_key,
+            key_version=key_version,
+        )
+    )
+
+
+def find_connector(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
+    """Return one live connector of a workspace."""
+    query = (
+        select(*_PUBLIC)
+        .where(workspace_connector.c.workspace_id == workspace_id)
+        .where(workspace_connector.c.public_id == public_id)
+        .where(workspace_connector.c.deleted_at.is_(None))
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def list_connectors(
+    connection: Connection, workspace_id: int, *, after_id: int, limit: int
+) -> Sequence[Row]:
+    """Return up to `limit` live connectors of a workspace after an internal key, oldest first."""
+    query = (
+        select(*_PUBLIC)
+        .where(workspace_connector.c.workspace_id == workspace_id)
+        .where(workspace_connector.c.deleted_at.is_(None))
+        .where(workspace_connector.c.id > after_id)
+        .order_by(workspace_connector.c.id)
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()

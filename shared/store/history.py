@@ -1,0 +1,88 @@
+"""Reading runs: the history of a schedule, one run, and its timeline."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from shared.store.rows import Row
+from shared.store.tables import sync_log, sync_log_event, sync_schedule, workspace_connector
+
+_MAX_EVENTS = 500
+
+_SHOWN = (
+    sync_log.c.id,
+    sync_log.c.workspace_connector_sync_log_id.label("public_id"),
+    workspace_connector.c.public_id.label("connector_public_id"),
+    sync_schedule.c.public_id.label("schedule_public_id"),
+    sync_log.c.status,
+    sync_log.c.reason,
+    sync_log.c.trigger_type,
+    sync_log.c.cloud_task_id,
+    sync_log.c.idempotency_key,
+    sync_log.c.period_at,
+    sync_log.c.period_count,
+    sync_log.c.not_before_at,
+    sync_log.c.attempt,
+    sync_log.c.max_attempts,
+    sync_log.c.next_attempt_at,
+    sync_log.c.started_at,
+    sync_log.c.completed_at,
+    sync_log.c.duration_ms,
+    sync_log.c.error,
+    sync_log.c.records_processed,
+    sync_log.c.records_created,
+    sync_log.c.records_updated,
+    sync_log.c.records_failed,
+    sync_log.c.metadata,
+    sync_log.c.created_at,
+    sync_log.c.updated_at,
+)
+
+
+def list_history(
+    connection: Connection,
+    workspace_id: int,
+    schedule_id: int,
+    *,
+    before_id: int | None,
+    limit: int,
+) -> Sequence[Row]:
+    """Return up to `limit` runs of a schedule before an internal key, newest first."""
+    query = (
+        _runs(workspace_id)
+        .where(sync_log.c.schedule_id == schedule_id)
+        .order_by(sync_log.c.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(sync_log.c.id < before_id)
+    return connection.execute(query).mappings().all()
+
+
+def find_run(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
+    """Return one run of a workspace."""
+    query = _runs(workspace_id).where(sync_log.c.workspace_connector_sync_log_id == public_id)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def list_events(connection: Connection, workspace_id: int, run_id: int) -> Sequence[Row]:
+    """Return the timeline of a run, oldest first, bounded."""
+    query = (
+        select(sync_log_event.c.happened_at, sync_log_event.c.kind, sync_log_event.c.detail)
+        .where(sync_log_event.c.workspace_id == workspace_id)
+        .where(sync_log_event.c.run_id == run_id)
+        .order_by(sync_log_event.c.id)
+        .limit(_MAX_EVENTS)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def _runs(workspace_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_SHOWN)
+        .join(workspace_connector, workspace_connector.c.id == sync_log.c.connector_id)
+        .outerjoin(sync_schedule, sync_schedule.c.id == sync_log.c.schedule_id)
+        .where(sync_log.c.workspace_id == workspace_id)
+        .where(sync_log.c.deleted_at.is_(None))
+    )

@@ -1,0 +1,1 @@
+"""Hand-written, forward-only migrations: expand first, contract one release later."""

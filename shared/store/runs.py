@@ -1,0 +1,128 @@
+"""Runs on their way to a worker: admission, tasks, rescue."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, insert, select
+
+from shared.domain.run import TriggerType
+from shared.store.rows import Row, to_records
+from shared.store.sql import load_sql
+from shared.store.tables import sync_log, sync_log_event
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedRun:
+    """A run that holds a place of its workspace and wants a task."""
+
+    id: int
+    workspace_id: int
+    public_id: UUID
+    idempotency_key: str
+    generation: int
+    trigger_type: TriggerType
+    not_before_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class TakenTask:
+    """A task that Cloud Tasks took: of which run and generation, and its full name."""
+
+    run_id: int
+    generation: int
+    name: str
+
+
+def to_admitted_run(row: Row) -> AdmittedRun:
+    """Read a row that admission returns."""
+    return AdmittedRun(
+        id=row["id"],
+        workspace_id=row["workspace_id"],
+        public_id=row["public_id"],
+        idempotency_key=row["idempotency_key"],
+        generation=row["task_generation"],
+        trigger_type=TriggerType(row["trigger_type"]),
+        not_before_at=row["not_before_at"],
+    )
+
+
+def admit_runs(
+    connection: Connection,
+    *,
+    now: datetime,
+    horizon: datetime,
+    page: int,
+    workspace_id: int | None = None,
+) -> Sequence[AdmittedRun]:
+    """Give up to `page` runs that start by `horizon` the free places of their workspaces."""
+    parameters = {"now": now, "horizon": horizon, "page": page, "workspace_id": workspace_id}
+    rows = connection.execute(load_sql("admit_runs"), parameters).mappings()
+    return [to_admitted_run(row) for row in rows]
+
+
+def runs_wanting_a_task(
+    connection: Connection, *, now: datetime, patience: timedelta, page: int
+) -> Sequence[AdmittedRun]:
+    """Return runs that were admitted before `now - patience` and have no confirmed task."""
+    parameters = {"now": now, "patience": patience, "page": page}
+    rows = connection.execute(load_sql("runs_wanting_a_task"), parameters).mappings()
+    return [to_admitted_run(row) for row in rows]
+
+
+def mark_enqueued(connection: Connection, tasks: Sequence[TakenTask], now: datetime | None) -> None:
+    """Note which tasks Cloud Tasks took."""
+    records = [
+        {"run_id": task.run_id, "generation": task.generation, "cloud_task_id": task.name}
+        for task in tasks
+    ]
+    connection.execute(load_sql("mark_enqueued"), {"tasks": to_records(records), "now": now})
+
+
+def rescue_lost_tasks(
+    connection: Connection, *, now: datetime, patience: timedelta, page: int
+) -> int:
+    """Make runs whose task did not come want a new one; return how many."""
+    parameters = {"now": now, "patience": patience, "page": page}
+    return len(connection.execute(load_sql("rescue_lost_tasks"), parameters).all())
+
+
+def rescue_expired_leases(connection: Connection, *, now: datetime, page: int) -> int:
+    """Take back runs whose worker fell silent; return how many."""
+    parameters = {"now": now, "page": page}
+    return len(connection.execute(load_sql("rescue_expired_leases"), parameters).all())
+
+
+def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> RowMapping:
+    """Insert a run that no schedule named, with its first event; return its keys."""
+    query = insert(sync_log).values(values).returning(sync_log.c.id, _PUBLIC_ID)
+    row = connection.execute(query).mappings().one()
+    event = {
+        "workspace_id": values["workspace_id"],
+        "run_id": row["id"],
+        "happened_at": values["not_before_at"],
+        "kind": "requested",
+        "detail": {"trigger_type": values["trigger_type"]},
+    }
+    connection.execute(insert(sync_log_event).values(event))
+    return row
+
+
+def find_active_run(connection: Connection, connector_id: int) -> UUID | None:
+    """Return the public id of the connector's run in progress or of its waiting interactive one."""
+    query = (
+        select(_PUBLIC_ID)
+        .where(sync_log.c.connector_id == connector_id)
+        .where(
+            (sync_log.c.status == "in_progress")
+            | ((sync_log.c.status == "scheduled") & (sync_log.c.trigger_type != "cloud_task"))
+        )
+        .order_by(sync_log.c.id)
+        .limit(1)
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
+_PUBLIC_ID = sync_log.c.workspace_connector_sync_log_id.label("public_id")

@@ -1,0 +1,88 @@
+-- Give waiting runs the free places of their workspaces: interactive runs first, then by instant.
+-- A run holds a place from admission to its end. Runs admitted for later take none from runs that
+-- start earlier: each candidate counts the places held at its own instant.
+-- A run that must wait for its connector's run in progress (queue_one, interactive) is left alone.
+WITH RECURSIVE waiting_workspace AS (
+    (
+        SELECT r.workspace_id
+        FROM workspace_connector_sync_log AS r
+        WHERE r.status = 'scheduled' AND r.admitted_at IS NULL
+            AND (CAST(:workspace_id AS bigint) IS NULL OR r.workspace_id = :workspace_id)
+        ORDER BY r.workspace_id
+        LIMIT 1
+    )
+    UNION ALL
+    SELECT (
+        SELECT r.workspace_id
+        FROM workspace_connector_sync_log AS r
+        WHERE r.status = 'scheduled' AND r.admitted_at IS NULL
+            AND r.workspace_id > seen.workspace_id
+        ORDER BY r.workspace_id
+        LIMIT 1
+    )
+    FROM waiting_workspace AS seen
+    WHERE seen.workspace_id IS NOT NULL AND CAST(:workspace_id AS bigint) IS NULL
+),
+
+candidate AS (
+    SELECT
+        w.id AS workspace_id,
+        w.max_concurrent_syncs,
+        r.id,
+        r.not_before_at,
+        row_number() OVER (
+            PARTITION BY w.id ORDER BY r.is_scheduled, r.not_before_at, r.id
+        ) AS place
+    FROM waiting_workspace AS x
+    JOIN workspace AS w ON w.id = x.workspace_id
+    CROSS JOIN LATERAL (
+        SELECT
+            r.id,
+            r.not_before_at,
+            (r.trigger_type = 'cloud_task') AS is_scheduled
+        FROM workspace_connector_sync_log AS r
+        LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
+        WHERE r.workspace_id = w.id
+            AND r.status = 'scheduled'
+            AND r.admitted_at IS NULL
+            AND r.not_before_at <= CAST(:horizon AS timestamptz)
+            AND NOT (
+                (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
+                AND EXISTS (
+                    SELECT FROM workspace_connector_sync_log AS active
+                    WHERE active.connector_id = r.connector_id AND active.status = 'in_progress'
+                )
+            )
+        ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id
+        LIMIT w.max_concurrent_syncs
+        FOR UPDATE OF r SKIP LOCKED
+    ) AS r
+),
+
+admitted AS (
+    SELECT c.id
+    FROM candidate AS c
+    WHERE c.place + (
+        SELECT count(*)
+        FROM workspace_connector_sync_log AS held
+        WHERE held.workspace_id = c.workspace_id
+            AND held.admitted_at IS NOT NULL
+            AND held.completed_at IS NULL
+            AND held.not_before_at <= c.not_before_at
+    ) <= c.max_concurrent_syncs
+    ORDER BY c.not_before_at, c.id
+    LIMIT CAST(:page AS integer)
+)
+
+UPDATE workspace_connector_sync_log AS r
+SET admitted_at = CAST(:now AS timestamptz)
+FROM admitted AS a
+WHERE r.id = a.id
+RETURNING
+    r.id,
+    r.workspace_id,
+    r.workspace_connector_sync_log_id AS public_id,
+    r.idempotency_key,
+    r.task_generation,
+    r.trigger_type,
+    r.not_before_at

@@ -1,0 +1,129 @@
+-- Take the lease of a run if everything allows it, and say in any case what stood in the way.
+-- `fence` is null when the lease was not taken; the other columns then tell why.
+WITH instant AS (
+    SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
+),
+
+facts AS (
+    SELECT
+        r.id,
+        r.workspace_connector_sync_log_id AS public_id,
+        r.workspace_id,
+        r.connector_id,
+        r.schedule_id,
+        r.status,
+        r.trigger_type,
+        r.period_at,
+        r.not_before_at,
+        r.attempt,
+        r.max_attempts,
+        c.public_id AS connector_public_id,
+        c.connector_type,
+        c.config,
+        (
+            c.deleted_at IS NULL AND w.deleted_at IS NULL AND c.status = 'connected'
+        ) AS connector_is_usable,
+        coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
+        (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
+        EXISTS (
+            SELECT FROM workspace_connector_sync_log AS o
+            WHERE o.connector_id = r.connector_id AND o.status = 'in_progress' AND o.id <> r.id
+        ) AS overlaps,
+        EXISTS (
+            SELECT FROM workspace_connector_sync_log AS o
+            WHERE o.connector_id = r.connector_id
+                AND o.status = 'scheduled'
+                AND o.id <> r.id
+                AND o.not_before_at <= r.not_before_at
+                AND o.id < r.id
+        ) AS another_waits,
+        (
+            SELECT count(*)
+            FROM workspace_connector_sync_log AS o
+            WHERE o.workspace_id = r.workspace_id AND o.status = 'in_progress' AND o.id <> r.id
+        ) < w.max_concurrent_syncs AS has_room
+    FROM workspace_connector_sync_log AS r
+    JOIN workspace_connector AS c ON c.id = r.connector_id
+    JOIN workspace AS w ON w.id = r.workspace_id
+    LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
+    WHERE r.workspace_connector_sync_log_id = CAST(:run_id AS uuid) AND r.deleted_at IS NULL
+),
+
+leased AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET status = 'in_progress',
+        fence = r.fence + 1,
+        attempt = r.attempt + 1,
+        admitted_at = coalesce(r.admitted_at, (SELECT at FROM instant)),
+        next_attempt_at = NULL,
+        error = NULL,
+        started_at = coalesce(r.started_at, (SELECT at FROM instant)),
+        lease_expires_at = (SELECT at FROM instant) + CAST(:lease AS interval)
+    FROM facts AS f
+    WHERE r.id = f.id
+        AND r.status = 'scheduled'
+        AND r.attempt < r.max_attempts
+        AND f.connector_is_usable
+        AND NOT f.is_too_early
+        AND NOT f.overlaps
+        AND f.has_room
+    RETURNING r.id, r.fence, r.attempt, r.started_at, r.schedule_id
+),
+
+shown AS (
+    UPDATE sync_schedule AS s
+    SET last_run_status = 'running',
+        last_run_at = l.started_at,
+        last_run_error = NULL
+    FROM leased AS l
+    WHERE s.id = l.schedule_id
+),
+
+noted AS (
+    INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+    SELECT
+        f.workspace_id,
+        l.id,
+        (SELECT at FROM instant),
+        'started',
+        jsonb_build_object('attempt', l.attempt, 'fence', l.fence)
+    FROM leased AS l
+    JOIN facts AS f ON f.id = l.id
+)
+
+SELECT
+    f.id,
+    f.public_id,
+    f.workspace_id,
+    f.connector_id,
+    f.status,
+    f.trigger_type,
+    f.period_at,
+    f.not_before_at,
+    f.max_attempts,
+    f.connector_public_id,
+    f.connector_type,
+    f.config,
+    f.connector_is_usable,
+    f.overlap_policy,
+    f.is_too_early,
+    f.overlaps,
+    f.another_waits,
+    f.has_room,
+    l.fence,
+    l.attempt,
+    l.started_at,
+    (
+        SELECT jsonb_agg(
+            jsonb_build_object('stream', m.stream, 'cursor', m.cursor, 'value', m.value)
+        )
+        FROM sync_watermark AS m
+        WHERE m.connector_id = f.connector_id
+    ) AS watermarks,
+    k.ciphertext,
+    k.nonce,
+    k.wrapped_key,
+    k.key_version
+FROM facts AS f
+LEFT JOIN leased AS l ON l.id = f.id
+LEFT JOIN connector_credential AS k ON k.connector_id = f.connector_id

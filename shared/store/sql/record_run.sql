@@ -1,0 +1,132 @@
+-- Record what became of an attempt while its fence holds: the run, its watermarks, its schedule,
+-- its timeline, and the place that it leaves to the next run of its workspace. No row comes back
+-- when the fence was lost; then nothing at all was written.
+WITH instant AS (
+    SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
+),
+
+ended AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET status = :status,
+        reason = :reason,
+        error = :error,
+        lease_expires_at = NULL,
+        completed_at = CASE
+            WHEN :status = 'scheduled' THEN NULL ELSE (SELECT at FROM instant)
+        END,
+        duration_ms = CASE
+            WHEN :status = 'scheduled' THEN NULL
+            ELSE greatest(
+                0,
+                CAST(
+                    extract(EPOCH FROM (SELECT at FROM instant) - r.started_at) * 1000 AS bigint
+                )
+            )
+        END,
+        records_processed = coalesce(CAST(:processed AS bigint), r.records_processed),
+        records_created = coalesce(CAST(:created AS bigint), r.records_created),
+        records_updated = coalesce(CAST(:updated AS bigint), r.records_updated),
+        records_failed = coalesce(CAST(:failed AS bigint), r.records_failed),
+        metadata = r.metadata || CAST(:metadata AS jsonb),
+        next_attempt_at = (SELECT at FROM instant) + CAST(:retry_in AS interval),
+        not_before_at = coalesce(
+            (SELECT at FROM instant) + CAST(:retry_in AS interval), r.not_before_at
+        ),
+        admitted_at = CASE WHEN :status = 'scheduled' THEN NULL ELSE r.admitted_at END,
+        enqueued_at = CASE WHEN :status = 'scheduled' THEN NULL ELSE r.enqueued_at END,
+        task_generation = r.task_generation
+            + CASE WHEN :status = 'scheduled' THEN 1 ELSE 0 END
+    WHERE r.id = :run_id AND r.status = 'in_progress' AND r.fence = :fence
+    RETURNING r.id, r.workspace_id, r.connector_id, r.schedule_id, r.attempt, r.duration_ms,
+        r.next_attempt_at
+),
+
+moved AS (
+    INSERT INTO sync_watermark (connector_id, stream, workspace_id, cursor, value, run_id)
+    SELECT e.connector_id, m.stream, e.workspace_id, m.cursor, m.value, e.id
+    FROM ended AS e
+    CROSS JOIN jsonb_to_recordset(CAST(:watermarks AS jsonb)) AS m (
+        stream text, cursor text, value jsonb
+    )
+    ON CONFLICT (connector_id, stream) DO UPDATE
+    SET cursor = excluded.cursor, value = excluded.value, run_id = excluded.run_id
+),
+
+shown AS (
+    UPDATE sync_schedule AS s
+    SET last_run_status = :shown_status,
+        last_run_error = :shown_error,
+        last_run_records_synced = coalesce(
+            CAST(:processed AS bigint), s.last_run_records_synced
+        )
+    FROM ended AS e
+    WHERE s.id = e.schedule_id
+),
+
+noted AS (
+    INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+    SELECT
+        e.workspace_id,
+        e.id,
+        (SELECT at FROM instant),
+        :kind,
+        jsonb_strip_nulls(
+            CAST(:detail AS jsonb)
+            || jsonb_build_object('attempt', e.attempt, 'next_attempt_at', e.next_attempt_at)
+        )
+    FROM ended AS e
+),
+
+next_run AS (
+    SELECT r.id
+    FROM ended AS e
+    CROSS JOIN LATERAL (
+        SELECT r.id
+        FROM workspace_connector_sync_log AS r
+        LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
+        WHERE r.workspace_id = e.workspace_id
+            AND r.status = 'scheduled'
+            AND r.admitted_at IS NULL
+            AND r.not_before_at <= (SELECT at FROM instant)
+            AND NOT (
+                (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
+                AND EXISTS (
+                    SELECT FROM workspace_connector_sync_log AS active
+                    WHERE active.connector_id = r.connector_id
+                        AND active.status = 'in_progress'
+                        AND active.id <> e.id
+                )
+            )
+        ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id
+        LIMIT 1
+        FOR UPDATE OF r SKIP LOCKED
+    ) AS r
+),
+
+handed AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET admitted_at = (SELECT at FROM instant)
+    FROM next_run AS n
+    WHERE r.id = n.id AND r.admitted_at IS NULL
+    RETURNING
+        r.id,
+        r.workspace_id,
+        r.workspace_connector_sync_log_id AS public_id,
+        r.idempotency_key,
+        r.task_generation,
+        r.trigger_type,
+        r.not_before_at
+)
+
+SELECT
+    e.id AS ended_id,
+    e.duration_ms,
+    h.id,
+    h.workspace_id,
+    h.public_id,
+    h.idempotency_key,
+    h.task_generation,
+    h.trigger_type,
+    h.not_before_at
+FROM ended AS e
+LEFT JOIN handed AS h ON true

@@ -1,0 +1,62 @@
+-- Runs whose worker fell silent: another attempt while there is one left, else the end.
+-- The schedule shows what became of the run in the same statement.
+WITH expired AS (
+    SELECT r.id
+    FROM workspace_connector_sync_log AS r
+    WHERE r.status = 'in_progress'
+        AND r.lease_expires_at < CAST(:now AS timestamptz)
+    ORDER BY r.lease_expires_at
+    LIMIT CAST(:page AS integer)
+    FOR UPDATE SKIP LOCKED
+),
+
+rescued AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET status = CASE WHEN r.attempt < r.max_attempts THEN 'scheduled' ELSE 'error' END,
+        fence = r.fence + 1,
+        lease_expires_at = NULL,
+        admitted_at = NULL,
+        enqueued_at = NULL,
+        task_generation = r.task_generation + 1,
+        not_before_at = CASE
+            WHEN r.attempt < r.max_attempts THEN CAST(:now AS timestamptz) ELSE r.not_before_at
+        END,
+        next_attempt_at = CASE
+            WHEN r.attempt < r.max_attempts THEN CAST(:now AS timestamptz)
+        END,
+        reason = CASE WHEN r.attempt < r.max_attempts THEN NULL ELSE 'timed_out' END,
+        error = 'The worker stopped answering during attempt ' || r.attempt || '.',
+        completed_at = CASE
+            WHEN r.attempt < r.max_attempts THEN NULL ELSE CAST(:now AS timestamptz)
+        END,
+        duration_ms = CASE
+            WHEN r.attempt < r.max_attempts THEN NULL
+            ELSE greatest(
+                0,
+                CAST(
+                    extract(EPOCH FROM CAST(:now AS timestamptz) - r.started_at) * 1000 AS bigint
+                )
+            )
+        END
+    FROM expired
+    WHERE r.id = expired.id AND r.status = 'in_progress'
+    RETURNING r.id, r.workspace_id, r.schedule_id, r.status, r.attempt, r.error
+),
+
+shown AS (
+    UPDATE sync_schedule AS s
+    SET last_run_status = 'failed',
+        last_run_error = x.error
+    FROM rescued AS x
+    WHERE s.id = x.schedule_id AND x.status = 'error'
+)
+
+INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+SELECT
+    x.workspace_id,
+    x.id,
+    CAST(:now AS timestamptz),
+    CASE WHEN x.status = 'error' THEN 'failed' ELSE 'lease_expired' END,
+    jsonb_build_object('attempt', x.attempt)
+FROM rescued AS x
+RETURNING run_id

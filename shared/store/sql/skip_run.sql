@@ -1,0 +1,28 @@
+-- End a run that never started, with the reason.
+WITH instant AS (
+    SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
+),
+
+ended AS (
+    UPDATE workspace_connector_sync_log
+    SET status = 'skipped',
+        reason = :reason,
+        completed_at = (SELECT at FROM instant),
+        duration_ms = CASE
+            WHEN started_at IS NULL THEN NULL
+            ELSE greatest(
+                0, CAST(extract(EPOCH FROM (SELECT at FROM instant) - started_at) * 1000 AS bigint)
+            )
+        END
+    WHERE id = :run_id AND status = 'scheduled'
+    RETURNING id, workspace_id
+)
+
+INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+SELECT
+    e.workspace_id,
+    e.id,
+    (SELECT at FROM instant),
+    'skipped',
+    jsonb_build_object('reason', CAST(:reason AS text))
+FROM ended AS e

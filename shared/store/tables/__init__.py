@@ -1,0 +1,31 @@
+"""The schema as SQLAlchemy Core tables: what each row and column means and who changes it.
+
+Every tenant table carries `workspace_id` and refers to others by `(workspace_id, id)`, so that a
+row can never point into another workspace. Constraints are named for the rule they keep; names
+in the customer's documents are used where they exist. The migrations build the same schema, and a
+test compares the two.
+"""
+
+from shared.store.tables.columns import metadata
+from shared.store.tables.connectors import (
+    connector_credential,
+    sync_watermark,
+    workspace_connector,
+)
+from shared.store.tables.runs import sync_log, sync_log_event
+from shared.store.tables.schedules import sync_schedule
+from shared.store.tables.ticks import tick
+from shared.store.tables.workspaces import api_key, workspace
+
+__all__ = [
+    "api_key",
+    "connector_credential",
+    "metadata",
+    "sync_log",
+    "sync_log_event",
+    "sync_schedule",
+    "sync_watermark",
+    "tick",
+    "workspace",
+    "workspace_connector",
+]

@@ -1,0 +1,106 @@
+"""Connectors, their sealed secrets, and where their next syncs start."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.store.tables.columns import (
+    created_at,
+    instant,
+    internal_id,
+    metadata,
+    one_of,
+    public_id,
+    updated_at,
+    workspace_id,
+)
+
+workspace_connector = Table(
+    "workspace_connector",
+    metadata,
+    internal_id(),
+    public_id(),
+    workspace_id(),
+    Column("connector_type", String(63), nullable=False),
+    Column("name", String(200), nullable=False),
+    # Without secrets: those are sealed in connector_credential.
+    Column("config", JSONB, nullable=False),
+    Column("status", String(32), nullable=False, server_default="connected"),
+    Column("health", String(16), nullable=False, server_default="unknown"),
+    Column("health_reason", String(500), nullable=True),
+    instant("health_next_check_at"),
+    created_at(),
+    updated_at(),
+    instant("deleted_at"),
+    UniqueConstraint("workspace_id", "id"),
+    CheckConstraint("connector_type ~ '^[a-z][a-z0-9_]*$'", name="connector_type_form"),
+    CheckConstraint("length(btrim(name)) > 0", name="connector_name_not_blank"),
+    CheckConstraint("jsonb_typeof(config) = 'object'", name="connector_config_is_object"),
+    one_of(
+        "status",
+        ("pending_authorization", "connected", "needs_reauthorization", "disabled"),
+        "connector_status_valid",
+    ),
+    one_of("health", ("unknown", "healthy", "unhealthy"), "connector_health_valid"),
+)
+Index(
+    "one_connector_per_name",
+    workspace_connector.c.workspace_id,
+    func.lower(workspace_connector.c.name),
+    unique=True,
+    postgresql_where=workspace_connector.c.deleted_at.is_(None),
+)
+
+connector_credential = Table(
+    "connector_credential",
+    metadata,
+    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
+    workspace_id(),
+    # AES-256-GCM over a JSON object of secrets; see shared/gcp/sealing.py.
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    # The data key, wrapped by the key that `key_version` names.
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_version", String(255), nullable=False),
+    # Raised by every change of the secrets, so that a refresh can tell that it lost a race.
+    Column("token_version", BigInteger, nullable=False, server_default="1"),
+    instant("expires_at"),
+    created_at(),
+    updated_at(),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="credential_in_its_workspace",
+    ),
+)
+
+
+sync_watermark = Table(
+    "sync_watermark",
+    metadata,
+    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("stream", String(200), primary_key=True),
+    workspace_id(),
+    Column("cursor", String(200), nullable=False),
+    # {"type": ..., "value": ...}: see shared/connectors/base.py.
+    Column("value", JSONB, nullable=False),
+    # The run that set it.
+    Column("run_id", BigInteger, nullable=False),
+    created_at(),
+    updated_at(),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="watermark_in_its_workspace",
+    ),
+)

@@ -1,0 +1,182 @@
+"""What became of every period and every trigger, and the timeline of each run."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    String,
+    Table,
+    UniqueConstraint,
+    desc,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.store.tables.columns import (
+    created_at,
+    instant,
+    internal_id,
+    metadata,
+    one_of,
+    public_id,
+    updated_at,
+    workspace_id,
+)
+
+sync_log = Table(
+    "workspace_connector_sync_log",
+    metadata,
+    internal_id(),
+    public_id("workspace_connector_sync_log_id"),
+    workspace_id(),
+    Column("connector_id", BigInteger, nullable=False),
+    # Null after its schedule was deleted.
+    Column("schedule_id", BigInteger, nullable=True),
+    Column("status", String(16), nullable=False, server_default="scheduled"),
+    # A code for every end but plain success.
+    Column("reason", String(64), nullable=True),
+    Column("trigger_type", String(16), nullable=False),
+    # The full name of the newest task; set by whoever enqueued it.
+    Column("cloud_task_id", String(255), nullable=True),
+    Column("idempotency_key", String(255), nullable=False),
+    # The nominal instant; null for runs that no schedule named.
+    instant("period_at"),
+    # How many periods the row stands for; above 1 only for a long gap that was skipped.
+    Column("period_count", Integer, nullable=False, server_default="1"),
+    instant("not_before_at", required=True),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("max_attempts", Integer, nullable=False, server_default="5"),
+    # When a run that waits for another attempt is tried again.
+    instant("next_attempt_at"),
+    # Raised whenever a new task is wanted for the same run, so that its name is new too.
+    Column("task_generation", Integer, nullable=False, server_default="0"),
+    # Since when the run holds a place of its workspace; null while it waits for one.
+    instant("admitted_at"),
+    # When Cloud Tasks took the newest task; null until it did.
+    instant("enqueued_at"),
+    instant("lease_expires_at"),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    instant("started_at"),
+    instant("completed_at"),
+    Column("duration_ms", BigInteger, nullable=True),
+    Column("error", String(2000), nullable=True),
+    Column("records_processed", BigInteger, nullable=True),
+    Column("records_created", BigInteger, nullable=True),
+    Column("records_updated", BigInteger, nullable=True),
+    Column("records_failed", BigInteger, nullable=True),
+    Column("metadata", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    created_at(),
+    updated_at(),
+    instant("deleted_at"),
+    UniqueConstraint("workspace_id", "id"),
+    UniqueConstraint("idempotency_key", name="one_run_per_period"),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="run_in_its_workspace",
+    ),
+    ForeignKeyConstraint(
+        ["workspace_id", "schedule_id"],
+        ["sync_schedule.workspace_id", "sync_schedule.id"],
+        name="run_of_its_schedule",
+        ondelete="SET NULL (schedule_id)",
+    ),
+    one_of(
+        "status",
+        ("scheduled", "in_progress", "success", "error", "skipped", "cancelled"),
+        "run_status_valid",
+    ),
+    one_of(
+        "trigger_type", ("cloud_task", "manual", "oauth_callback", "webhook"), "run_trigger_valid"
+    ),
+    CheckConstraint("(trigger_type = 'cloud_task') = (period_at IS NOT NULL)", name="run_period"),
+    CheckConstraint(
+        "(status IN ('success', 'error', 'skipped', 'cancelled')) = (completed_at IS NOT NULL)",
+        name="terminal_status_sets_completed_at",
+    ),
+    CheckConstraint(
+        "(started_at IS NOT NULL AND completed_at IS NOT NULL) = (duration_ms IS NOT NULL)",
+        name="duration_set_with_completed_at",
+    ),
+    CheckConstraint(
+        "(status = 'in_progress') = (lease_expires_at IS NOT NULL)", name="in_progress_has_a_lease"
+    ),
+    CheckConstraint("status <> 'in_progress' OR started_at IS NOT NULL", name="started_when_run"),
+    CheckConstraint(
+        "status NOT IN ('error', 'skipped', 'cancelled') OR reason IS NOT NULL",
+        name="every_other_end_has_a_reason",
+    ),
+    CheckConstraint("error IS NULL OR status <> 'success'", name="no_error_on_success"),
+    CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts_are_bounded"),
+    CheckConstraint("period_count >= 1", name="period_count_range"),
+)
+Index(
+    "one_run_in_progress_per_connector",
+    sync_log.c.connector_id,
+    unique=True,
+    postgresql_where=text("status = 'in_progress'"),
+)
+Index(
+    "one_waiting_interactive_run_per_connector",
+    sync_log.c.connector_id,
+    unique=True,
+    postgresql_where=text("status = 'scheduled' AND trigger_type <> 'cloud_task'"),
+)
+# Admission walks it workspace by workspace: interactive runs first, then by instant.
+Index(
+    "run_waiting_for_a_place",
+    sync_log.c.workspace_id,
+    text("(trigger_type = 'cloud_task')"),
+    sync_log.c.not_before_at,
+    sync_log.c.id,
+    postgresql_where=text("status = 'scheduled' AND admitted_at IS NULL"),
+)
+# What admission and lease count.
+Index(
+    "run_holding_a_place",
+    sync_log.c.workspace_id,
+    sync_log.c.not_before_at,
+    postgresql_where=text("admitted_at IS NOT NULL AND completed_at IS NULL"),
+)
+# What rescue looks for: a task that was never made, was lost, or a lease that ran out.
+Index(
+    "run_wanting_a_task",
+    sync_log.c.admitted_at,
+    postgresql_where=text(
+        "status = 'scheduled' AND admitted_at IS NOT NULL AND enqueued_at IS NULL"
+    ),
+)
+Index(
+    "run_waiting_for_its_task",
+    sync_log.c.not_before_at,
+    postgresql_where=text("status = 'scheduled' AND enqueued_at IS NOT NULL"),
+)
+Index(
+    "run_under_lease",
+    sync_log.c.lease_expires_at,
+    postgresql_where=text("status = 'in_progress'"),
+)
+Index("run_history_of_a_schedule", sync_log.c.schedule_id, desc(sync_log.c.id))
+Index("run_history_of_a_connector", sync_log.c.connector_id, desc(sync_log.c.id))
+
+sync_log_event = Table(
+    "sync_log_event",
+    metadata,
+    internal_id(),
+    workspace_id(),
+    Column("run_id", BigInteger, nullable=False),
+    Column("happened_at", DateTime(timezone=True), nullable=False),
+    Column("kind", String(32), nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    ForeignKeyConstraint(
+        ["workspace_id", "run_id"],
+        ["workspace_connector_sync_log.workspace_id", "workspace_connector_sync_log.id"],
+        name="event_of_its_run",
+        ondelete="CASCADE",
+    ),
+)
+Index("sync_log_event_timeline", sync_log_event.c.run_id, sync_log_event.c.id)

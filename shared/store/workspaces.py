@@ -1,0 +1,80 @@
+"""Workspaces and their API keys."""
+
+import hmac
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, or_, select, update
+
+from shared.domain.access import Principal, Role
+from shared.domain.api_keys import ApiKey
+from shared.store.tables import api_key, workspace
+
+
+def insert_workspace(connection: Connection, values: dict[str, Any]) -> int:
+    """Insert a workspace and return its key."""
+    return connection.execute(
+        insert(workspace).values(values).returning(workspace.c.id)
+    ).scalar_one()
+
+
+def insert_api_key(
+    connection: Connection,
+    workspace_id: int,
+    key: ApiKey,
+    *,
+    name: str,
+    role: Role,
+    expires_at: datetime | None,
+) -> None:
+    """Store a key's prefix and hash."""
+    connection.execute(
+        insert(api_key).values(
+            workspace_id=workspace_id,
+            name=name,
+            prefix=key.prefix,
+            secret_hash=key.secret_hash,
+            role=role,
+            expires_at=expires_at,
+        )
+    )
+
+
+def find_principal(connection: Connection, key: ApiKey) -> Principal | None:
+    """Return whom a key speaks for, or None when it is unknown, wrong, expired or revoked."""
+    query = (
+        select(
+            api_key.c.id,
+            api_key.c.secret_hash,
+            api_key.c.role,
+            workspace.c.id.label("workspace_id"),
+            workspace.c.timezone,
+            workspace.c.minimum_interval_seconds,
+        )
+        .join(workspace, workspace.c.id == api_key.c.workspace_id)
+        .where(api_key.c.prefix == key.prefix)
+        .where(api_key.c.revoked_at.is_(None))
+        .where(or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > func.now()))
+        .where(workspace.c.deleted_at.is_(None))
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
+        return None
+    return Principal(
+        workspace_id=row["workspace_id"],
+        workspace_timezone=row["timezone"],
+        minimum_interval_seconds=row["minimum_interval_seconds"],
+        api_key_id=row["id"],
+        role=Role(row["role"]),
+    )
+
+
+def note_key_used(connection: Connection, key_id: int) -> None:
+    """Move a key's `last_used_at`, at most once a minute, so that reading stays reading."""
+    stale = func.now() - timedelta(minutes=1)
+    connection.execute(
+        update(api_key)
+        .where(api_key.c.id == key_id)
+        .where(or_(api_key.c.last_used_at.is_(None), api_key.c.last_used_at < stale))
+        .values(last_used_at=func.now())
+    )
