@@ -41,6 +41,8 @@ class Settings:
     """File with the key that wraps data keys, on a laptop."""
     log_format: str
     """`json` or `text`."""
+    pool_size: int
+    """Database connections of one instance: as many as requests that it serves at once."""
     look_ahead: timedelta
     """How far ahead of now the dispatcher plans."""
     lease: timedelta
@@ -76,6 +78,7 @@ class Settings:
             scheduler_emulator=env.get("CLOUD_SCHEDULER_EMULATOR_HOST") or None,
             key_file=env.get("SYNCLINE_KEY_FILE") or None,
             log_format=log_format,
+            pool_size=_whole_number(env, "SYNCLINE_POOL_SIZE", 8),
             look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
             lease=_seconds(env, "SYNCLINE_LEASE_SECONDS", 90),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 45),
@@ -94,7 +97,11 @@ _REQUIRED = (
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:
+    return timedelta(seconds=_whole_number(env, name, default))
+
+
+def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name, str(default))
-    if not text.isdecimal() or int(text) == 0:
-        raise ConfigurationError(f"{name} is {text!r}: use a whole number of seconds above 0.")
-    return timedelta(seconds=int(text))
+    if not (text.isascii() and text.isdecimal()) or int(text) == 0:
+        raise ConfigurationError(f"{name} is {text!r}: use a whole number above 0.")
+    return int(text)

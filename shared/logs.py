@@ -8,6 +8,7 @@ import json
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -33,12 +34,10 @@ def log_event(
     level: int,
     event: str,
     message: str,
-    *,
-    error: BaseException | None = None,
     **fields: object,
 ) -> None:
     """Log one event: `event` is its stable key, `fields` are ids and figures, never secrets."""
-    logger.log(level, message, extra={_EXTRA: {"event": event, **fields}}, exc_info=error)
+    logger.log(level, message, extra={_EXTRA: {"event": event, **fields}})
 
 
 def configure_logging(log_format: str, *, service: str, project: str) -> None:
@@ -54,11 +53,9 @@ def configure_logging(log_format: str, *, service: str, project: str) -> None:
         logging.getLogger(noisy).setLevel(logging.WARNING)
 
 
-def bind_trace(headers: Mapping[str, str], project: str) -> None:
-    """Remember the trace of the request, from `traceparent` or `X-Cloud-Trace-Context`."""
-    found = _TRACEPARENT.match(headers.get("traceparent", "")) or _CLOUD_TRACE.match(
-        headers.get("X-Cloud-Trace-Context", "")
-    )
+def bind_trace(traceparent: str, cloud_trace: str, project: str) -> None:
+    """Remember the request's trace, from its `traceparent` or `X-Cloud-Trace-Context` header."""
+    found = _TRACEPARENT.match(traceparent) or _CLOUD_TRACE.match(cloud_trace)
     trace_of_request.set(f"projects/{project}/traces/{found[1]}" if found else None)
 
 
@@ -107,6 +104,18 @@ class TextFormatter(logging.Formatter):
         if record.exc_info is not None:
             line = f"{line}\n{self.formatException(record.exc_info)}"
         return line
+
+
+def class_and_place(error: BaseException) -> str:
+    """Return an unexpected error's class and where it was raised.
+
+    Its text is left out: drivers and parsers quote rows, URLs and tokens in theirs.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return type(error).__name__
+    last = frames[-1]
+    return f"{type(error).__name__} at {'/'.join(last.filename.split('/')[-2:])}:{last.lineno}"
 
 
 def fields_of(record: logging.LogRecord) -> Mapping[str, object]:

@@ -1,0 +1,90 @@
+"""What an attempt ended as: the value that says what to record."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from shared.domain.run import RunStatus
+
+MAX_ERROR_CHARS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Records that an attempt moved."""
+
+    processed: int
+    created: int
+    updated: int
+    failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of an attempt, or with status SCHEDULED the wait for the next one."""
+
+    status: RunStatus
+    event: str
+    shown_status: str
+    reason: str | None = None
+    error: str | None = None
+    retry_in: timedelta | None = None
+    counts: Counts | None = None
+    metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    @property
+    def shown_error(self) -> str | None:
+        """Return what the schedule shows as its last error."""
+        return self.error if self.shown_status in ("failed", "partial") else None
+
+    @property
+    def event_detail(self) -> Mapping[str, object]:
+        """Return what the timeline says beside the kind of the event."""
+        detail: dict[str, object] = {}
+        if self.reason is not None:
+            detail["reason"] = self.reason
+        if self.error is not None:
+            detail["error"] = self.error
+        if self.counts is not None:
+            detail["records_processed"] = self.counts.processed
+        return detail
+
+
+def succeeded(counts: Counts, metadata: Mapping[str, object]) -> Outcome:
+    """Return the outcome of a sync that reached its end; rejected records make it partial."""
+    partial = counts.failed > 0
+    return Outcome(
+        status=RunStatus.SUCCESS,
+        event="succeeded",
+        shown_status="partial" if partial else "success",
+        counts=counts,
+        metadata=metadata,
+    )
+
+
+def failed(reason: str, message: str) -> Outcome:
+    """Return the outcome of a run that is not tried again."""
+    return Outcome(
+        status=RunStatus.ERROR,
+        event="failed",
+        shown_status="failed",
+        reason=reason,
+        error=bounded(message),
+    )
+
+
+def waits_for_retry(reason: str, message: str, retry_in: timedelta) -> Outcome:
+    """Return the outcome of an attempt that failed for a while; the schedule still shows a run."""
+    return Outcome(
+        status=RunStatus.SCHEDULED,
+        event="waits_for_retry",
+        shown_status="running",
+        reason=reason,
+        error=bounded(message),
+        retry_in=retry_in,
+    )
+
+
+def bounded(message: str) -> str:
+    """Return the message, cut to what the log row takes."""
+    return message if len(message) <= MAX_ERROR_CHARS else f"{message[: MAX_ERROR_CHARS - 1]}…"

@@ -1,0 +1,95 @@
+"""What a run is: its states, who may move it, and the identities that make a repeat harmless."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+
+class RunStatus(StrEnum):
+    """State of a run.
+
+    - SCHEDULED: written, not started. Planned ahead, waiting for its instant, for a place of its
+      workspace, or for another attempt. Set by plan, trigger and record.
+    - IN_PROGRESS: a worker holds the lease. Set by lease; ended by record, or by rescue when the
+      lease ran out.
+    - SUCCESS, ERROR: the worker finished. Set by record.
+    - SKIPPED: the period was not run, `reason` says why. Set by plan and by lease.
+    - CANCELLED: a person or a change of the schedule ended it. Set by manage and record.
+    """
+
+    SCHEDULED = "scheduled"
+    IN_PROGRESS = "in_progress"
+    SUCCESS = "success"
+    ERROR = "error"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether nothing leaves this state."""
+        return not TRANSITIONS[self]
+
+
+TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
+    RunStatus.SCHEDULED: frozenset(
+        {RunStatus.IN_PROGRESS, RunStatus.SKIPPED, RunStatus.CANCELLED, RunStatus.ERROR}
+    ),
+    RunStatus.IN_PROGRESS: frozenset(
+        {RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.SCHEDULED}
+    ),
+    RunStatus.SUCCESS: frozenset(),
+    RunStatus.ERROR: frozenset(),
+    RunStatus.SKIPPED: frozenset(),
+    RunStatus.CANCELLED: frozenset(),
+}
+
+
+class TriggerType(StrEnum):
+    """What asked for a run."""
+
+    CLOUD_TASK = "cloud_task"
+    MANUAL = "manual"
+    OAUTH_CALLBACK = "oauth_callback"
+    WEBHOOK = "webhook"
+
+    @property
+    def is_interactive(self) -> bool:
+        """Tell whether a person or a source waits for it, so that it overtakes scheduled runs."""
+        return self is not TriggerType.CLOUD_TASK
+
+
+class Reason(StrEnum):
+    """Why a run ended other than by plain success."""
+
+    OVERLAP = "overlap"
+    COALESCED = "coalesced"
+    MISSED_WINDOW = "missed_window"
+    PAUSED = "paused"
+    CONNECTOR_UNAVAILABLE = "connector_unavailable"
+    TIMED_OUT = "timed_out"
+    AUTHORIZATION = "authorization"
+    CONFIGURATION = "configuration"
+    RATE_LIMITED = "rate_limited"
+    SOURCE_UNAVAILABLE = "source_unavailable"
+    INTERNAL = "internal"
+
+
+def scheduled_key(connector: UUID, period_at: datetime) -> str:
+    """Return the idempotency key of one period of a connector: the nominal instant, in UTC."""
+    return f"{connector}:{period_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def interactive_key(connector: UUID, trigger: TriggerType, request: UUID) -> str:
+    """Return the idempotency key of one request for a run outside the schedule."""
+    return f"{connector}:{trigger}:{request}"
+
+
+def task_id(idempotency_key: str, generation: int) -> str:
+    """Return the Cloud Tasks id of a run's task.
+
+    Hashed, because sequential names slow Cloud Tasks down; with the generation, because a name
+    that was used is refused for up to a day, also after its task was lost.
+    """
+    return sha256(f"{idempotency_key}:{generation}".encode()).hexdigest()

@@ -1,0 +1,114 @@
+"""Enqueue: give waiting runs the free places of their workspaces, then hand them to Cloud Tasks.
+
+The run's row is the outbox: it is committed with its place before the task is made, so that a
+task never speaks of a run that is not there, and a crash in between loses nothing.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from shared.domain.run import task_id
+from shared.domain.task import TaskFailure, TaskOrder
+from shared.logs import log_event
+from shared.store.engine import single_statements
+from shared.store.runs import (
+    AdmittedRun,
+    TakenTask,
+    admit_runs,
+    mark_enqueued,
+    runs_wanting_a_task,
+)
+
+if TYPE_CHECKING:
+    # At run time it comes with grpc, which the api loads only when something is triggered.
+    from shared.gcp.task_queue import CloudTasksQueue
+
+_log = logging.getLogger(__name__)
+_PAGE = 1_000
+_UNCONFIRMED_AFTER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueReport:
+    """How many runs got a task, and how many tasks Cloud Tasks did not take."""
+
+    enqueued: int = 0
+    failures: int = 0
+    is_complete: bool = True
+
+
+def enqueue_due(
+    engine: Engine,
+    queue: "CloudTasksQueue",
+    now: datetime,
+    look_ahead: timedelta,
+    has_time: Callable[[], bool],
+) -> EnqueueReport:
+    """Enqueue every admissible run that starts by `now + look_ahead`, until the time is over.
+
+    Runs whose task was never confirmed come first: their dispatcher was cut off in between.
+    """
+    with single_statements(engine) as connection:
+        forgotten = runs_wanting_a_task(
+            connection, now=now, patience=_UNCONFIRMED_AFTER, page=_PAGE
+        )
+    enqueued, failures = enqueue_runs(engine, queue, forgotten, now=now)
+    while has_time():
+        with single_statements(engine) as connection:
+            admitted = admit_runs(connection, now=now, horizon=now + look_ahead, page=_PAGE)
+        taken, refused = enqueue_runs(engine, queue, admitted, now=now)
+        enqueued, failures = enqueued + taken, failures + refused
+        # When Cloud Tasks takes nothing, the rest waits in the table for the next tick.
+        if len(admitted) < _PAGE or taken == 0:
+            return EnqueueReport(enqueued, failures)
+    return EnqueueReport(enqueued, failures, is_complete=False)
+
+
+def enqueue_runs(
+    engine: Engine,
+    queue: "CloudTasksQueue",
+    runs: Sequence[AdmittedRun],
+    *,
+    now: datetime | None,
+) -> tuple[int, int]:
+    """Make the tasks of admitted runs; return how many were taken and how many were not."""
+    if not runs:
+        return 0, 0
+    by_public_id = {run.public_id: run for run in runs}
+    taken: list[TakenTask] = []
+    failures: list[TaskFailure] = []
+    for result in queue.enqueue([_order(run) for run in runs]):
+        match result:
+            case TaskOrder():
+                run = by_public_id[result.run]
+                taken.append(TakenTask(run.id, run.generation, queue.task_name(result)))
+            case TaskFailure():
+                failures.append(result)
+    if taken:
+        with single_statements(engine) as connection:
+            mark_enqueued(connection, taken, now)
+    if failures:
+        log_event(
+            _log,
+            logging.ERROR,
+            "enqueue_failed",
+            "Cloud Tasks did not take some tasks; their runs stay and are tried again",
+            failures=len(failures),
+            first_error=failures[0].error,
+            first_run_id=failures[0].order.run,
+        )
+    return len(taken), len(failures)
+
+
+def _order(run: AdmittedRun) -> TaskOrder:
+    return TaskOrder(
+        run=run.public_id,
+        task_id=task_id(run.idempotency_key, run.generation),
+        is_interactive=run.trigger_type.is_interactive,
+        schedule_time=run.not_before_at,
+    )

@@ -1,0 +1,119 @@
+"""Run a connector and turn whatever comes of it into an outcome; the write is elsewhere."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.registry import connector_type
+from shared.connectors.secrets import join_secrets
+from shared.domain.outcome import Counts, Outcome, failed, succeeded, waits_for_retry
+from shared.domain.retry import wait_before_retry
+from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
+from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
+from shared.logs import class_and_place, log_event
+from shared.store.rows import Row
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SyncJob:
+    """A leased run: the facts of its lease, where its records go, and the key to its secrets."""
+
+    facts: Row
+    dataset_url: str
+    key: LocalKey | None
+
+
+def dataset_name(connector: UUID) -> str:
+    """Return the schema that holds a connector's records; a renamed connector keeps it."""
+    return f"dataset_{connector.hex}"
+
+
+def run_sync(
+    job: SyncJob, confirm_lease: ConfirmLease
+) -> tuple[Outcome, Sequence[Mapping[str, object]]] | None:
+    """Run the connector; return what to record and its watermarks, or None if the lease went."""
+    try:
+        result = _sync(job, confirm_lease)
+    except LeaseLostError:
+        return None
+    except PermanentError as error:
+        return failed(error.code, str(error)), ()
+    except TransientError as error:
+        return _after_trouble(job, error.code, str(error), error.retry_after), ()
+    except Exception as error:  # noqa: BLE001 (the edge between us and every connector)
+        # A connector's bug is its own run's trouble. The text of an unknown error may hold a
+        # customer's data, so that only its class and place are kept.
+        what = class_and_place(error)
+        log_event(
+            _log,
+            logging.ERROR,
+            "sync_crashed",
+            "A connector raised an error that it should have translated",
+            run_id=job.facts["public_id"],
+            error_class=what,
+        )
+        message = f"Syncline met an unexpected {what}."
+        return _after_trouble(job, "internal", message, None), ()
+    return _success(job, result), [asdict(watermark) for watermark in result.watermarks]
+
+
+def _sync(job: SyncJob, confirm_lease: ConfirmLease) -> SyncResult:
+    facts = job.facts
+    try:
+        type_ = connector_type(facts["connector_type"])
+    except NotFoundError as error:
+        raise PermanentError(str(error)) from error
+    request = SyncRequest(
+        run_id=facts["public_id"],
+        connector_id=facts["connector_public_id"],
+        config=join_secrets(type_.config_model, facts["config"], _secrets(job)),
+        watermarks={
+            mark["stream"]: Watermark(mark["stream"], mark["cursor"], mark["value"])
+            for mark in facts["watermarks"] or ()
+        },
+        dataset_url=job.dataset_url,
+        dataset_name=dataset_name(facts["connector_public_id"]),
+    )
+    return type_.sync(request, confirm_lease)
+
+
+def _secrets(job: SyncJob) -> Mapping[str, str]:
+    facts = job.facts
+    if facts["ciphertext"] is None:
+        return {}
+    if job.key is None:
+        raise PermanentError("This deployment has no key to open the connector's secrets.")
+    sealed = SealedSecrets(
+        facts["ciphertext"], facts["nonce"], facts["wrapped_key"], facts["key_version"]
+    )
+    return unseal(job.key, sealed, facts["workspace_id"], facts["connector_public_id"])
+
+
+def _success(job: SyncJob, result: SyncResult) -> Outcome:
+    counts = Counts(
+        processed=result.records_processed,
+        created=result.records_created,
+        updated=result.records_updated,
+        failed=result.records_failed,
+    )
+    lag = job.facts["started_at"] - job.facts["not_before_at"]
+    facts_of_run = {
+        "connector_slug": job.facts["connector_type"],
+        "start_lag_ms": max(0, lag // timedelta(milliseconds=1)),
+    }
+    return succeeded(counts, {**result.metadata, **facts_of_run})
+
+
+def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta | None) -> Outcome:
+    facts = job.facts
+    wait = wait_before_retry(
+        str(facts["public_id"]), facts["attempt"], facts["max_attempts"], retry_after
+    )
+    if wait is None:
+        return failed(code, message)
+    return waits_for_retry(code, message, wait)

@@ -1,0 +1,89 @@
+"""One pass of the dispatcher: rescue, plan and claim, enqueue, and a row that says what it did.
+
+Safe to run twice at once and to be killed anywhere: every step commits on its own, repeats its
+premise, and leaves the rest in the tables for the next pass.
+"""
+
+import logging
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from shared.clock import monotonic
+from shared.flow.enqueue import EnqueueReport, enqueue_due
+from shared.flow.plan import PlanReport, plan_due
+from shared.flow.rescue import rescue
+from shared.logs import log_event
+from shared.store.engine import single_statements
+from shared.store.ticks import TickReport, as_of, begin_tick, complete_tick
+
+if TYPE_CHECKING:
+    from shared.gcp.task_queue import CloudTasksQueue
+
+_log = logging.getLogger(__name__)
+_ALERT_DRIFT = timedelta(minutes=5)
+
+
+def run_tick(
+    engine: Engine,
+    queue: "CloudTasksQueue",
+    *,
+    look_ahead: timedelta,
+    budget: timedelta,
+    now: datetime | None = None,
+) -> TickReport:
+    """Do what is due as of `now` (the database's clock when None), for at most about `budget`."""
+    started = monotonic()
+
+    def has_time() -> bool:
+        return monotonic() - started < budget.total_seconds()
+
+    with single_statements(engine) as connection:
+        at = as_of(connection, now)
+        tick_id = begin_tick(connection, at)
+    rescued = rescue(engine, at)
+    planned = plan_due(engine, at, look_ahead, has_time)
+    enqueued = enqueue_due(engine, queue, at, look_ahead, has_time)
+    report = _report(rescued, planned, enqueued)
+    took = timedelta(seconds=monotonic() - started)
+    with single_statements(engine) as connection:
+        complete_tick(connection, tick_id, report, at + took, took)
+    _announce(report, took)
+    return report
+
+
+def _report(rescued: int, planned: PlanReport, enqueued: EnqueueReport) -> TickReport:
+    return TickReport(
+        rescued=rescued,
+        due=planned.due,
+        claimed=planned.claimed,
+        skipped=planned.skipped,
+        set_aside=planned.set_aside,
+        enqueued=enqueued.enqueued,
+        enqueue_failures=enqueued.failures,
+        drift=planned.drift,
+        is_complete=planned.is_complete and enqueued.is_complete,
+    )
+
+
+def _announce(report: TickReport, took: timedelta) -> None:
+    fields = asdict(report)
+    fields["drift_ms"] = fields.pop("drift") // timedelta(milliseconds=1)
+    log_event(
+        _log,
+        logging.INFO,
+        "tick_completed",
+        "Tick completed",
+        duration_ms=took // timedelta(milliseconds=1),
+        **fields,
+    )
+    if report.drift > _ALERT_DRIFT:
+        log_event(
+            _log,
+            logging.ERROR,
+            "drift_alert",
+            "Periods were planned more than 5 minutes late",
+            drift_ms=fields["drift_ms"],
+        )

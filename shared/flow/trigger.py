@@ -1,0 +1,103 @@
+"""Start a run that no schedule named: now, once, and ahead of scheduled ones."""
+
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from shared.domain.access import Principal
+from shared.domain.run import TriggerType, interactive_key
+from shared.errors import ConflictError, NotFoundError
+from shared.flow.enqueue import enqueue_runs
+from shared.logs import log_event
+from shared.store.engine import single_statements
+from shared.store.history import find_run
+from shared.store.rows import Row
+from shared.store.runs import admit_runs, find_active_run, insert_interactive_run
+from shared.store.schedules import find_schedule
+from shared.store.ticks import as_of
+from shared.store.violations import violation_of
+
+if TYPE_CHECKING:
+    from shared.gcp.task_queue import CloudTasksQueue
+
+_log = logging.getLogger(__name__)
+_PAGE = 20
+
+
+class RunActiveError(ConflictError):
+    """The connector has a run in progress, or one that was asked for and waits."""
+
+    code = "run_active"
+
+    def __init__(self, run: UUID) -> None:
+        super().__init__("A run of this connector is active already.")
+        self.run = run
+
+
+def trigger_schedule(
+    engine: Engine,
+    open_queue: Callable[[], "CloudTasksQueue"],
+    principal: Principal,
+    schedule: UUID,
+) -> Row:
+    """Write a manual run and enqueue it if its workspace has room; else it waits its turn.
+
+    The schedule's own periods do not move. Raises `NotFoundError`, or `RunActiveError` with the
+    run that is active.
+    """
+    run = _write_run(engine, principal, schedule)
+    with single_statements(engine) as connection:
+        now = as_of(connection, None)
+        admitted = admit_runs(
+            connection, now=now, horizon=now, page=_PAGE, workspace_id=principal.workspace_id
+        )
+    if admitted:
+        enqueue_runs(engine, open_queue(), admitted, now=None)
+    log_event(_log, logging.INFO, "run_requested", "A run was asked for", run_id=run)
+    with single_statements(engine) as connection:
+        row = find_run(connection, principal.workspace_id, run)
+    if row is None:
+        raise NotFoundError("The run was deleted at once.")
+    return row
+
+
+def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
+    try:
+        with engine.begin() as connection:
+            row = find_schedule(connection, principal.workspace_id, schedule)
+            if row is None:
+                raise NotFoundError("There is no such schedule.")
+            active = find_active_run(connection, row["connector_id"])
+            if active is not None:
+                raise RunActiveError(active)
+            key = interactive_key(row["connector_public_id"], TriggerType.MANUAL, uuid4())
+            inserted = insert_interactive_run(
+                connection,
+                {
+                    "workspace_id": principal.workspace_id,
+                    "connector_id": row["connector_id"],
+                    "schedule_id": row["id"],
+                    "trigger_type": TriggerType.MANUAL,
+                    "idempotency_key": key,
+                    "not_before_at": as_of(connection, None),
+                },
+            )
+            return inserted["public_id"]
+    except IntegrityError as error:
+        if violation_of(error).constraint != "one_waiting_interactive_run_per_connector":
+            raise
+        # Somebody else asked at the same moment; theirs is the run.
+        active = _active_run(engine, principal, schedule)
+        if active is None:
+            raise
+        raise RunActiveError(active) from error
+
+
+def _active_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID | None:
+    with single_statements(engine) as connection:
+        row = find_schedule(connection, principal.workspace_id, schedule)
+        return None if row is None else find_active_run(connection, row["connector_id"])

@@ -1,0 +1,107 @@
+"""Hand runs to Cloud Tasks: named tasks with ids only, over one client a process."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+
+import grpc
+from google.api_core.exceptions import (
+    AlreadyExists,
+    DeadlineExceeded,
+    GoogleAPICallError,
+    InternalServerError,
+    ServiceUnavailable,
+)
+from google.api_core.retry import Retry, if_exception_type
+from google.cloud import tasks_v2
+from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from shared.config import Settings
+from shared.domain.task import TaskFailure, TaskOrder
+
+DISPATCH_DEADLINE = timedelta(minutes=30)
+"""How long Cloud Tasks waits for the worker: the most it allows, and more than a time budget."""
+
+_CONCURRENT_CALLS = 16
+_CALL_TIMEOUT_SECONDS = 10.0
+# A named create may be repeated: the second one is answered AlreadyExists.
+_RETRY = Retry(
+    predicate=if_exception_type(ServiceUnavailable, DeadlineExceeded, InternalServerError),
+    initial=0.1,
+    maximum=2.0,
+    timeout=15.0,
+)
+
+
+class CloudTasksQueue:
+    """The two queues of a deployment."""
+
+    def __init__(self, client: tasks_v2.CloudTasksClient, settings: Settings) -> None:
+        self._client = client
+        self._worker_url = settings.worker_url
+        self._service_account = settings.tasks_service_account
+        self._scheduled = client.queue_path(
+            settings.project, settings.location, settings.scheduled_queue
+        )
+        self._interactive = client.queue_path(
+            settings.project, settings.location, settings.interactive_queue
+        )
+
+    def task_name(self, order: TaskOrder) -> str:
+        """Return the full name of an order's task."""
+        return f"{self._parent(order)}/tasks/{order.task_id}"
+
+    def enqueue(self, orders: Sequence[TaskOrder]) -> Iterator[TaskOrder | TaskFailure]:
+        """Make the tasks with concurrent calls; yield each order taken, or why it was not.
+
+        A task that exists already counts as taken: somebody else enqueued the same run.
+        """
+        if len(orders) == 1:
+            yield self._create(orders[0])
+            return
+        with ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="enqueue") as pool:
+            yield from pool.map(self._create, orders)
+
+    def _create(self, order: TaskOrder) -> TaskOrder | TaskFailure:
+        request = tasks_v2.CreateTaskRequest(parent=self._parent(order), task=self._task(order))
+        try:
+            self._client.create_task(request, retry=_RETRY, timeout=_CALL_TIMEOUT_SECONDS)
+        except AlreadyExists:
+            return order
+        except GoogleAPICallError as error:
+            return TaskFailure(order, f"{type(error).__name__}: {error.message}")
+        return order
+
+    def _parent(self, order: TaskOrder) -> str:
+        return self._interactive if order.is_interactive else self._scheduled
+
+    def _task(self, order: TaskOrder) -> tasks_v2.Task:
+        schedule_time = Timestamp()
+        schedule_time.FromDatetime(order.schedule_time)
+        deadline = Duration()
+        deadline.FromTimedelta(DISPATCH_DEADLINE)
+        return tasks_v2.Task(
+            name=self.task_name(order),
+            schedule_time=schedule_time,
+            dispatch_deadline=deadline,
+            http_request=tasks_v2.HttpRequest(
+                url=self._worker_url,
+                http_method=tasks_v2.HttpMethod.POST,
+                headers={"Content-Type": "application/json"},
+                body=json.dumps({"run_id": str(order.run)}).encode(),
+                oidc_token=tasks_v2.OidcToken(
+                    service_account_email=self._service_account, audience=self._worker_url
+                ),
+            ),
+        )
+
+
+def tasks_client(emulator: str | None) -> tasks_v2.CloudTasksClient:
+    """Return the client of Cloud Tasks, or of a local one at `host:port`."""
+    if emulator is None:
+        return tasks_v2.CloudTasksClient()
+    channel = grpc.insecure_channel(emulator)
+    return tasks_v2.CloudTasksClient(transport=CloudTasksGrpcTransport(channel=channel))

@@ -1,0 +1,28 @@
+"""The Flask application."""
+
+from flask import Flask, Response
+
+from shared.web import connectors, health, runs, schedules
+from shared.web.problems import register_problems
+from shared.wiring import Wiring
+
+_MAX_BODY_BYTES = 1 << 20
+
+
+def create_app(wiring: Wiring) -> Flask:
+    """Return the application on a deployment's wiring."""
+    app = Flask("syncline")
+    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
+    app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
+    app.extensions["syncline"] = wiring
+    for module in (health, connectors, schedules, runs):
+        app.register_blueprint(module.blueprint)
+    register_problems(app)
+    app.after_request(_harden)
+    return app
+
+
+def _harden(response: Response) -> Response:
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

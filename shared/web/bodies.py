@@ -1,0 +1,56 @@
+"""What the API accepts: one model a body; unknown fields are refused."""
+
+import uuid
+from typing import Annotated, Any, Literal, TypeVar
+
+from flask import request
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class Body(BaseModel):
+    """Base of all bodies."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+AnyBody = TypeVar("AnyBody", bound=Body)
+
+
+class NewConnectorBody(Body):
+    """A connector to create; `config` is checked by its type."""
+
+    type: Annotated[str, StringConstraints(max_length=63)]
+    name: Name
+    config: dict[str, Any]
+
+
+class NewScheduleBody(Body):
+    """A schedule to create; the recurrence's own rules are the domain's."""
+
+    connector_id: uuid.UUID
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    frequency: Annotated[str, StringConstraints(max_length=50)]
+    timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    preferred_time: Annotated[str, StringConstraints(max_length=20)] | None = None
+    preferred_day_of_week: Annotated[str, StringConstraints(max_length=20)] | None = None
+    preferred_day_of_month: Annotated[int, Field(strict=True)] | None = None
+    cron_expression: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    is_enabled: bool = True
+    overlap_policy: Literal["skip", "queue_one"] = "skip"
+    missed_run_policy: Literal["run_once", "run_all", "skip"] = "run_once"
+    catch_up_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
+    spread_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+
+
+def read_body(model: type[AnyBody]) -> AnyBody:
+    """Return the request's JSON body as a model; raise pydantic's ValidationError."""
+    if not request.is_json:
+        raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
+    value = request.get_json(silent=True)
+    if not isinstance(value, dict):
+        raise BadRequest("The body is not a JSON object.")
+    return model.model_validate(value)

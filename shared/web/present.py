@@ -1,0 +1,104 @@
+"""Rows as the API shows them: public ids, RFC 3339 instants in UTC, no internal keys."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shared.connectors.registry import connector_type
+from shared.connectors.secrets import secret_fields
+from shared.flow.sync import dataset_name
+from shared.store.rows import Row
+
+
+def present_connector(row: Row) -> dict[str, Any]:
+    """Return a connector; of its secrets only the names of the fields."""
+    return {
+        "id": str(row["public_id"]),
+        "type": row["connector_type"],
+        "name": row["name"],
+        "config": row["config"],
+        "secret_fields": sorted(secret_fields(connector_type(row["connector_type"]).config_model)),
+        "status": row["status"],
+        "health": row["health"],
+        "health_reason": row["health_reason"],
+        "dataset": {"schema": dataset_name(row["public_id"])},
+        "created_at": instant(row["created_at"]),
+        "updated_at": instant(row["updated_at"]),
+    }
+
+
+def present_schedule(row: Row) -> dict[str, Any]:
+    """Return a schedule with its next and last run."""
+    return {
+        "id": str(row["public_id"]),
+        "connector_id": str(row["connector_public_id"]),
+        "connector_name": row["connector_name"],
+        "name": row["name"],
+        "description": row["description"],
+        "frequency": row["frequency"],
+        "preferred_time": row["preferred_time"],
+        "preferred_day_of_week": row["preferred_day_of_week"],
+        "preferred_day_of_month": row["preferred_day_of_month"],
+        "cron_expression": row["cron_expression"],
+        "timezone": row["timezone"],
+        "is_enabled": row["is_enabled"],
+        "overlap_policy": row["overlap_policy"],
+        "missed_run_policy": row["missed_run_policy"],
+        "catch_up_window_seconds": row["catch_up_window_seconds"],
+        "spread_seconds": row["spread_seconds"],
+        "next_scheduled_at": instant(row["next_scheduled_at"]),
+        "plan_error": row["plan_error"],
+        "last_run_at": instant(row["last_run_at"]),
+        "last_run_status": row["last_run_status"],
+        "last_run_error": row["last_run_error"],
+        "last_run_records_synced": row["last_run_records_synced"],
+        "created_at": instant(row["created_at"]),
+        "updated_at": instant(row["updated_at"]),
+    }
+
+
+def present_run(row: Row) -> dict[str, Any]:
+    """Return a run."""
+    schedule = row["schedule_public_id"]
+    return {
+        "id": str(row["public_id"]),
+        "connector_id": str(row["connector_public_id"]),
+        "schedule_id": None if schedule is None else str(schedule),
+        "status": row["status"],
+        "reason": row["reason"],
+        "trigger_type": row["trigger_type"],
+        "cloud_task_id": row["cloud_task_id"],
+        "idempotency_key": row["idempotency_key"],
+        "period_at": instant(row["period_at"]),
+        "period_count": row["period_count"],
+        "not_before_at": instant(row["not_before_at"]),
+        "attempt": row["attempt"],
+        "max_attempts": row["max_attempts"],
+        "next_attempt_at": instant(row["next_attempt_at"]),
+        "started_at": instant(row["started_at"]),
+        "completed_at": instant(row["completed_at"]),
+        "duration_ms": row["duration_ms"],
+        "error": row["error"],
+        "records_processed": row["records_processed"],
+        "records_created": row["records_created"],
+        "records_updated": row["records_updated"],
+        "records_failed": row["records_failed"],
+        "metadata": row["metadata"],
+        "created_at": instant(row["created_at"]),
+        "updated_at": instant(row["updated_at"]),
+    }
+
+
+def present_event(row: Row) -> dict[str, Any]:
+    """Return one line of a run's timeline."""
+    return {
+        "at": instant(row["happened_at"]),
+        "kind": row["kind"],
+        "detail": row["detail"],
+    }
+
+
+def instant(value: datetime | None) -> str | None:
+    """Return an instant in RFC 3339 with Z."""
+    if value is None:
+        return None
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,110 @@
+"""Errors as RFC 9457 problem details: what is wrong, where, and what to do."""
+
+import logging
+from collections.abc import Mapping
+
+from flask import Flask, Response, json
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from shared.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidInputError,
+    NotFoundError,
+    SynclineError,
+    UnauthenticatedError,
+)
+from shared.flow.trigger import RunActiveError
+from shared.logs import class_and_place, log_event
+
+_log = logging.getLogger(__name__)
+
+_STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
+    InvalidInputError: (422, "The input breaks rules"),
+    UnauthenticatedError: (401, "Not authenticated"),
+    ForbiddenError: (403, "Not allowed"),
+    NotFoundError: (404, "Not found"),
+    ConflictError: (409, "Conflict"),
+}
+
+
+def register_problems(app: Flask) -> None:
+    """Answer every error of the application as a problem."""
+    app.register_error_handler(SynclineError, _known)
+    app.register_error_handler(ValidationError, _invalid_body)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unknown)
+
+
+def problem(status: int, title: str, code: str, detail: str, **more: object) -> Response:
+    """Return one problem as a response."""
+    body = {"type": "about:blank", "title": title, "status": status, "code": code, **more}
+    body["detail"] = detail
+    return Response(json.dumps(body), status=status, mimetype="application/problem+json")
+
+
+def _known(error: SynclineError) -> Response:
+    for kind, (status, title) in _STATUS.items():
+        if isinstance(error, kind):
+            response = problem(status, title, error.code, str(error), **_more(error))
+            if status == 401:  # noqa: PLR2004
+                response.headers["WWW-Authenticate"] = 'Bearer realm="syncline"'
+            return response
+    return _unknown(error)
+
+
+def _more(error: SynclineError) -> dict[str, object]:
+    match error:
+        case InvalidInputError():
+            return {
+                "errors": [
+                    {
+                        "pointer": "/" + one.field.replace(".", "/"),
+                        "code": one.code,
+                        "reason": one.reason,
+                        "hint": one.hint,
+                    }
+                    for one in error.problems
+                ]
+            }
+        case RunActiveError():
+            return {"run_id": str(error.run)}
+        case _:
+            return {}
+
+
+def _invalid_body(error: ValidationError) -> Response:
+    errors = [
+        {
+            "pointer": "/" + "/".join(map(str, one["loc"])),
+            "code": one["type"],
+            "reason": one["msg"],
+            "hint": "",
+        }
+        # `input` is left out: it may be a secret in the wrong field.
+        for one in error.errors(include_input=False, include_url=False, include_context=False)
+    ]
+    detail = "; ".join(f"{one['pointer']}: {one['reason']}" for one in errors)
+    return problem(422, "The input breaks rules", "invalid_input", detail, errors=errors)
+
+
+def _http(error: HTTPException) -> Response:
+    status = error.code or 500
+    code = error.name.lower().replace(" ", "_")
+    response = problem(status, error.name, code, error.description or error.name)
+    for name, value in error.get_headers():
+        if name == "Allow":
+            response.headers[name] = value
+    return response
+
+
+def _unknown(error: Exception) -> Response:
+    log_event(
+        _log,
+        logging.ERROR,
+        "request_failed",
+        "A request met an unexpected error",
+        error_class=class_and_place(error),
+    )
+    return problem(500, "Internal error", "internal", "Something broke on our side; it is logged.")

@@ -1,0 +1,93 @@
+"""/api/v2/sync-schedules: create and read schedules, trigger a run, read the history."""
+
+import uuid
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, url_for
+
+from shared.domain.access import Role
+from shared.errors import NotFoundError
+from shared.flow.manage import NewSchedule, create_schedule
+from shared.flow.trigger import trigger_schedule
+from shared.store.engine import single_statements
+from shared.store.history import list_history
+from shared.store.schedules import find_schedule, list_schedules
+from shared.web.auth import principal, requires, wiring
+from shared.web.bodies import NewScheduleBody, read_body
+from shared.web.paging import page, page_cursor, page_limit
+from shared.web.present import present_run, present_schedule
+
+blueprint = Blueprint("schedules", __name__, url_prefix="/api/v2/sync-schedules")
+
+
+@blueprint.post("")
+@requires(Role.EDITOR)
+def create() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Create the schedule of a connector."""
+    body = read_body(NewScheduleBody)
+    wanted = NewSchedule(
+        connector=body.connector_id,
+        name=body.name,
+        description=body.description,
+        frequency=body.frequency,
+        timezone=body.timezone,
+        preferred_time=body.preferred_time,
+        preferred_day_of_week=body.preferred_day_of_week,
+        preferred_day_of_month=body.preferred_day_of_month,
+        cron_expression=body.cron_expression,
+        is_enabled=body.is_enabled,
+        overlap_policy=body.overlap_policy,
+        missed_run_policy=body.missed_run_policy,
+        catch_up_window=timedelta(seconds=body.catch_up_window_seconds),
+        spread=timedelta(seconds=body.spread_seconds),
+    )
+    row = create_schedule(wiring().engine, principal(), wanted)
+    location = url_for("schedules.read", schedule=row["public_id"])
+    return present_schedule(row), 201, {"Location": location}
+
+
+@blueprint.get("")
+@requires(Role.VIEWER)
+def browse() -> dict[str, Any]:
+    """List the workspace's schedules, oldest first."""
+    limit = page_limit()
+    with single_statements(wiring().engine) as connection:
+        rows = list_schedules(
+            connection, principal().workspace_id, after_id=page_cursor() or 0, limit=limit + 1
+        )
+    return page(rows, limit, present_schedule)
+
+
+@blueprint.get("/<uuid:schedule>")
+@requires(Role.VIEWER)
+def read(schedule: uuid.UUID) -> dict[str, Any]:
+    """Read one schedule."""
+    with single_statements(wiring().engine) as connection:
+        row = find_schedule(connection, principal().workspace_id, schedule)
+    if row is None:
+        raise NotFoundError("There is no such schedule.")
+    return present_schedule(row)
+
+
+@blueprint.post("/<uuid:schedule>/trigger")
+@requires(Role.EDITOR)
+def trigger(schedule: uuid.UUID) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Start a run now; the schedule's own periods do not move."""
+    row = trigger_schedule(wiring().engine, wiring().open_queue, principal(), schedule)
+    return present_run(row), 202, {"Location": url_for("runs.read", run=row["public_id"])}
+
+
+@blueprint.get("/<uuid:schedule>/history")
+@requires(Role.VIEWER)
+def history(schedule: uuid.UUID) -> dict[str, Any]:
+    """List the runs of a schedule, newest first."""
+    limit, workspace_id = page_limit(), principal().workspace_id
+    with single_statements(wiring().engine) as connection:
+        row = find_schedule(connection, workspace_id, schedule)
+        if row is None:
+            raise NotFoundError("There is no such schedule.")
+        rows = list_history(
+            connection, workspace_id, row["id"], before_id=page_cursor(), limit=limit + 1
+        )
+    return page(rows, limit, present_run)

@@ -1,0 +1,52 @@
+"""The composition root: settings to the things that the flows work with, once an instance."""
+
+import threading
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Engine
+
+from shared.config import Settings
+from shared.gcp.sealing import LocalKey
+from shared.logs import configure_logging
+from shared.store.engine import create_engine_for
+
+if TYPE_CHECKING:
+    from shared.gcp.task_queue import CloudTasksQueue
+
+
+class Wiring:
+    """What one function instance works with; each part is made when first wanted."""
+
+    def __init__(self, settings: Settings, *, service: str = "syncline") -> None:
+        self.settings = settings
+        self.engine: Engine = create_engine_for(
+            settings.database_url,
+            pool_size=settings.pool_size,
+            application_name=f"syncline-{service}",
+        )
+        self.key = LocalKey(settings.key_file) if settings.key_file else None
+        self._queue: CloudTasksQueue | None = None
+        self._queue_lock = threading.Lock()
+
+    def open_queue(self) -> "CloudTasksQueue":
+        """Return the queue; grpc is imported and connected at the first call."""
+        with self._queue_lock:
+            if self._queue is None:
+                from shared.gcp.task_queue import (  # noqa: PLC0415 (the api starts without grpc)
+                    CloudTasksQueue,
+                    tasks_client,
+                )
+
+                self._queue = CloudTasksQueue(
+                    tasks_client(self.settings.tasks_emulator), self.settings
+                )
+            return self._queue
+
+
+@cache
+def wire(service: str) -> Wiring:
+    """Return this instance's wiring from the environment, with logging set up."""
+    settings = Settings.from_env()
+    configure_logging(settings.log_format, service=service, project=settings.project)
+    return Wiring(settings, service=service)
