@@ -1,0 +1,82 @@
+"""A worker under test, and a connector type that does what a test says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel, SecretStr
+from sqlalchemy import Engine, text
+
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.flow import sync as sync_flow
+from shared.flow.attempt import Workshop
+from tests.flow.conftest import PausedQueue
+
+LEASE = timedelta(seconds=90)
+
+
+class ScriptedConfig(BaseModel):
+    """Takes whatever a stored config holds."""
+
+    model_config = {"extra": "allow"}
+    password: SecretStr | None = None
+
+
+def moved(*, processed: int = 3, failed: int = 0, cursor: str = "7") -> SyncResult:
+    """Return the result of a sync that moved some records."""
+    mark = Watermark("flight", "updated_at", {"type": "int", "value": cursor})
+    return SyncResult(processed, processed, 0, failed, (mark,), {"pages_fetched": 1})
+
+
+@dataclass
+class Script:
+    """What the connector does next, and what it was asked."""
+
+    behaviour: Callable[[SyncRequest, ConfirmLease], SyncResult] = lambda *_: moved()
+    requests: list[SyncRequest] = field(default_factory=list)
+    slug: str = "database"
+    config_model: type[BaseModel] = ScriptedConfig
+
+    def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+        """Do what the test says."""
+        self.requests.append(request)
+        return self.behaviour(request, confirm_lease)
+
+    def raises(self, error: Exception) -> None:
+        """Let the next syncs raise an error."""
+
+        def behave(_request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+            raise error
+
+        self.behaviour = behave
+
+
+def install(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every connector type be the script."""
+    monkeypatch.setattr(sync_flow, "connector_type", lambda _slug: script)
+
+
+def make_workshop(engine: Engine, paused: PausedQueue, lease: timedelta = LEASE) -> Workshop:
+    """Return what a worker works with."""
+    return Workshop(engine, paused.queue, None, "postgresql://nobody@127.0.0.1:1/none", lease)
+
+
+def public_id(run: dict) -> UUID:
+    """Return the id that a task carries."""
+    return run["workspace_connector_sync_log_id"]
+
+
+def watermark_of(engine: Engine, connector_id: int) -> str | None:
+    """Return the stored cursor value of the stream `flight`."""
+    with engine.connect() as connection:
+        query = text("SELECT value ->> 'value' FROM sync_watermark WHERE connector_id = :id")
+        return connection.execute(query, {"id": connector_id}).scalar_one_or_none()
+
+
+def schedule_row(engine: Engine, schedule_id: int) -> dict:
+    """Return a schedule as it is stored."""
+    with engine.connect() as connection:
+        query = text("SELECT * FROM sync_schedule WHERE id = :id")
+        return dict(connection.execute(query, {"id": schedule_id}).mappings().one())
