@@ -43,6 +43,12 @@ class Wiring:
                 )
             return self._queue
 
+    def close(self) -> None:
+        """Close what was opened."""
+        self.engine.dispose()
+        if self._queue is not None:
+            self._queue.close()
+
 
 @cache
 def wire(service: str) -> Wiring:

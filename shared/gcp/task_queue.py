@@ -65,6 +65,10 @@ class CloudTasksQueue:
         with ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="enqueue") as pool:
             yield from pool.map(self._create, orders)
 
+    def close(self) -> None:
+        """Close the connection to Cloud Tasks."""
+        self._client.transport.close()
+
     def _create(self, order: TaskOrder) -> TaskOrder | TaskFailure:
         request = tasks_v2.CreateTaskRequest(parent=self._parent(order), task=self._task(order))
         try:

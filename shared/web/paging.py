@@ -12,6 +12,8 @@ from shared.store.rows import Row
 
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
+_KEY_BYTES = 8
+_LARGEST_FIRST_BYTE = 0x7F
 
 
 def page_limit() -> int:
@@ -30,11 +32,15 @@ def page_cursor() -> int | None:
     if text is None:
         return None
     try:
-        return int.from_bytes(base64.urlsafe_b64decode(text.encode("ascii")), "big", signed=False)
+        key = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error):
+        key = b""
+    # A key is a positive bigint: eight bytes of which the first bit is not set.
+    if len(key) != _KEY_BYTES or key[0] > _LARGEST_FIRST_BYTE:
         raise InvalidInputError(
             Problem("cursor", "cursor_form", "it is not a cursor", "Use `next_cursor` as it came.")
-        ) from None
+        )
+    return int.from_bytes(key, "big")
 
 
 def page(
@@ -48,4 +54,4 @@ def page(
 
 
 def _encode(key: int) -> str:
-    return base64.urlsafe_b64encode(key.to_bytes(8, "big")).decode()
+    return base64.urlsafe_b64encode(key.to_bytes(_KEY_BYTES, "big")).decode()
