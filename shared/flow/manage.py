@@ -1,5 +1,6 @@
 """What people and programs set up: workspaces, API keys, connectors and schedules."""
 
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from shared.store.ticks import as_of
 from shared.store.violations import violation_of
 from shared.store.workspaces import insert_api_key, insert_workspace
 
+_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _PREFIX_BYTES = 6
 _SECRET_BYTES = 32
 
@@ -60,13 +62,15 @@ class NewSchedule:
 def create_workspace(engine: Engine, *, slug: str, name: str, timezone: str) -> int:
     """Create a workspace and return its internal key; `ConflictError` if the slug is taken."""
     load_zone(timezone)
+    if not _SLUG.fullmatch(slug):
+        raise InvalidInputError(
+            Problem("slug", "slug_form", f"{slug[:80]!r} is not a slug", "Use a-z, 0-9 and -.")
+        )
     try:
         with engine.begin() as connection:
             return insert_workspace(connection, {"slug": slug, "name": name, "timezone": timezone})
     except IntegrityError as error:
-        raise ConflictError(
-            f"There is a workspace {slug!r} already, or its slug is not of the form a-z, 0-9, -."
-        ) from error
+        raise ConflictError(f"There is a workspace {slug!r} already.", code="slug_taken") from error
 
 
 def create_api_key(

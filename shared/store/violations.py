@@ -5,9 +5,7 @@ The server's own message quotes the refused row, secrets and all, so that it goe
 
 from dataclasses import dataclass
 
-from sqlalchemy.exc import IntegrityError
-
-UNIQUE_VIOLATION = "23505"
+from sqlalchemy.exc import DBAPIError
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +16,12 @@ class Violation:
     constraint: str
 
 
-def violation_of(error: IntegrityError) -> Violation:
-    """Return the rule that an IntegrityError speaks of."""
+def violation_of(error: DBAPIError) -> Violation:
+    """Return the rule that a refused write broke, with empty names if it was not a rule.
+
+    The driver raises IntegrityError for unique keys and ProgrammingError for checks and foreign
+    keys, so that the SQLSTATE tells more than the class.
+    """
     details = error.orig.args[0] if error.orig is not None and error.orig.args else {}
     if not isinstance(details, dict):
         return Violation("", "")
