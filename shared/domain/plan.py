@@ -50,7 +50,8 @@ def plan(schedule: Schedule, recurrence: Recurrence, now: datetime, look_ahead: 
     instants = recurrence.between(schedule.planned_through, horizon, MAX_PERIODS)
     is_whole = len(instants) < MAX_PERIODS
     mark = horizon if is_whole else instants[-1]
-    fates = _decide(schedule, instants, now, is_whole=is_whole)
+    newest = _newest_due(recurrence, instants, now)
+    fates = [(instant, _fate(schedule, instant, now, newest)) for instant in instants]
     return Plan(
         periods=_with_long_gap_as_one(schedule, fates),
         planned_through=mark,
@@ -58,13 +59,15 @@ def plan(schedule: Schedule, recurrence: Recurrence, now: datetime, look_ahead: 
     )
 
 
-def _decide(
-    schedule: Schedule, instants: Sequence[datetime], now: datetime, *, is_whole: bool
-) -> list[tuple[datetime, Reason | None]]:
+def _newest_due(
+    recurrence: Recurrence, instants: Sequence[datetime], now: datetime
+) -> datetime | None:
     due = [instant for instant in instants if instant <= now]
-    # In an unfinished catch-up a newer period will follow, so that none of these is the newest.
-    newest = due[-1] if due and is_whole else None
-    return [(instant, _fate(schedule, instant, now, newest)) for instant in instants]
+    if not due:
+        return None
+    following = recurrence.next_after(due[-1])
+    # In the middle of a long catch-up a newer one follows in a later pass.
+    return due[-1] if following is None or following > now else None
 
 
 def _fate(
