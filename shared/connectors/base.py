@@ -23,7 +23,12 @@ class Watermark:
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """One run, as a connector type sees it. `config` is validated and holds its secrets."""
+    """One run, as a connector type sees it.
+
+    `config` is validated and holds its secrets; `watermarks` are by stream; `dataset_url` is in
+    libpq form; `dataset_name` is the schema that belongs to the connector alone, lower-case words
+    joined by underscores, at most 50 characters; `<dataset_name>_staging` is used beside it.
+    """
 
     run_id: UUID
     connector_id: UUID
@@ -46,14 +51,25 @@ class SyncResult:
 
 
 ConfirmLease = Callable[[], None]
-"""Raises `LeaseLostError` unless the caller still holds its run; called right before each load."""
+"""Raises `LeaseLostError` unless the caller still holds its run.
+
+Called in the thread of `sync`: right before a load, and within the transaction of each merge just
+before it commits.
+"""
 
 
 class ConnectorType(Protocol):
     """The code that syncs one kind of system."""
 
-    slug: str
-    config_model: type[BaseModel]
+    @property
+    def slug(self) -> str:
+        """The name of the type in configuration, API and URLs; also that of its folder."""
+        ...
+
+    @property
+    def config_model(self) -> type[BaseModel]:
+        """The schema of `SyncRequest.config`; importing it must not import dlt."""
+        ...
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
         """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""

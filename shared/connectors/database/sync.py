@@ -1,0 +1,32 @@
+"""One run of a database connector: connect, look at the tables, move what is new."""
+
+from typing import cast
+
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
+from shared.connectors.database.config import DatabaseConfig
+from shared.connectors.database.engine import source_engine
+from shared.connectors.database.source import table_stream
+from shared.connectors.failures import source_failure
+from shared.connectors.runner import Stream, run_streams
+from shared.connectors.sandbox import shut_in
+from shared.errors import SynclineError
+
+
+def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+    """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
+    shut_in()
+    config = cast("DatabaseConfig", request.config)
+    return run_streams(request, _streams(config, request), confirm_lease)
+
+
+def _streams(config: DatabaseConfig, request: SyncRequest) -> list[Stream]:
+    engine = source_engine(config)
+    try:
+        return [
+            table_stream(engine, stream, request.watermarks.get(stream.table))
+            for stream in config.streams
+        ]
+    except SynclineError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
+        raise source_failure(error) from None

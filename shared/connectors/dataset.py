@@ -1,0 +1,255 @@
+"""The dataset in PostgreSQL: dlt loads the staging tables, one statement merges and counts.
+
+A merge inserts rows whose primary key is new and updates rows of which a value differs. What is
+read again without a change is left alone and counts as neither.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from hashlib import sha256
+from math import isfinite
+from typing import Any, cast
+
+from dlt.common.data_writers.escape import escape_postgres_literal
+from dlt.common.destination import PreparedTableSchema
+from dlt.common.destination.client import FollowupJobRequest, LoadJob
+from dlt.common.schema import Schema, TColumnSchema
+from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
+from dlt.common.storages import FileStorage
+from dlt.destinations.impl.postgres.configuration import (
+    PostgresClientConfiguration,
+    PostgresCredentials,
+)
+from dlt.destinations.impl.postgres.factory import PostgresTypeMapper, postgres
+from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from dlt.destinations.job_client_impl import SqlLoadJob
+from dlt.destinations.sql_client import SqlClientBase
+from dlt.destinations.sql_jobs import SqlFollowupJob
+from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
+from psycopg2.extensions import parse_dsn
+
+from shared.connectors.base import ConfirmLease
+from shared.connectors.turn import connect
+
+COLUMN_TYPE = "x-syncline-type"
+"""Hint on a column: the PostgreSQL type it gets, where dlt's own choice would lose something."""
+
+_STATEMENT_SECONDS = 900
+_LOCK_SECONDS = 60
+_STATEMENT_BYTES = 2 * 1024 * 1024
+"""How much of a file becomes one INSERT, twice over; several copies of it are in memory."""
+
+
+@dataclass(slots=True)
+class LoadTally:
+    """What the merges of one load did; each merge adds to it after its commit."""
+
+    created: int = 0
+    updated: int = 0
+
+
+class Dataset(postgres):
+    """dlt's PostgreSQL destination, with our merge. One instance serves one load."""
+
+    def __init__(self, url: str, merge_key: int, confirm_lease: ConfirmLease) -> None:
+        super().__init__(
+            credentials=_credentials(url),
+            create_indexes=False,  # the merge keeps the one that matters
+            destination_name="dataset",
+            type_mapper=_TypeMapper,
+            escape_literal=_literal,
+            max_query_length=_STATEMENT_BYTES,
+        )
+        self.url = url
+        self.merge_key = merge_key
+        self.confirm_lease = confirm_lease
+        self.tally = LoadTally()
+
+    @property
+    def client_class(self) -> type["_Client"]:
+        """Return the class of the job clients."""
+        return _Client
+
+    def client(
+        self, schema: Schema, initial_config: PostgresClientConfiguration | None = None
+    ) -> "_Client":
+        """Return a job client that knows this load."""
+        client = super().client(schema, initial_config)  # pyright: ignore[reportArgumentType] (None is its default)
+        assert isinstance(client, _Client)  # noqa: S101 (dlt knows it by its base class)
+        client.dataset = self
+        client.sql_client = _SqlClient(client.sql_client, self.url)
+        return client
+
+
+class _TypeMapper(PostgresTypeMapper):
+    """dlt's types, but exact where its default would round."""
+
+    def to_destination_type(self, column: TColumnSchema, table: PreparedTableSchema) -> str:
+        wanted: str | None = column.get(COLUMN_TYPE)  # pyright: ignore[reportAssignmentType] (a hint of ours)
+        if wanted is not None:
+            return wanted
+        return super().to_destination_type(column, table)
+
+
+class _SqlClient(Psycopg2SqlClient):
+    """dlt's SQL client on a connection of ours: the URL as it was given, and deadlines."""
+
+    def __init__(self, original: Psycopg2SqlClient, url: str) -> None:
+        super().__init__(
+            original.dataset_name,
+            original.staging_dataset_name,
+            original.credentials,
+            original.capabilities,
+        )
+        self._url = url
+
+    def open_connection(self) -> Connection:
+        self._conn = connect(self._url)
+        self._conn.autocommit = True
+        with self._conn.cursor() as cursor:
+            cursor.execute(
+                "SELECT set_config('search_path', %s, false),"
+                " set_config('statement_timeout', %s, false),"
+                " set_config('lock_timeout', %s, false)",
+                (
+                    self.fully_qualified_dataset_name(),
+                    f"{_STATEMENT_SECONDS}s",
+                    f"{_LOCK_SECONDS}s",
+                ),
+            )
+        return self._conn
+
+    def _reset_connection(self) -> None:
+        self._conn.rollback()
+        self._conn.autocommit = True
+
+
+class _Client(PostgresClient):
+    """dlt's job client, which merges by our job."""
+
+    dataset: Dataset
+
+    def _create_merge_followup_jobs(
+        self, table_chain: Sequence[PreparedTableSchema]
+    ) -> list[FollowupJobRequest]:
+        return [_MergeRequest.from_table_chain(table_chain, self.sql_client)]
+
+    def create_load_job(
+        self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
+    ) -> LoadJob:
+        if SqlLoadJob.is_sql_job(file_path):
+            return _MergeJob(file_path, self.dataset)
+        return super().create_load_job(table, file_path, load_id, restore)
+
+
+class _MergeRequest(SqlFollowupJob):
+    """The statements of one table's merge, a line each: the index of its key, then the merge."""
+
+    @classmethod
+    def generate_sql(
+        cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]
+    ) -> list[str]:
+        table = cast("TTableSchema", table_chain[0])
+        name, columns = table.get("name") or "", table.get("columns", {})
+        target, staging = sql_client.get_qualified_table_names(name)
+        quote = sql_client.escape_column_name
+        newest = get_dedup_sort_tuple(table)
+        key = [quote(column) for column in get_columns_names_with_prop(table, "primary_key")]
+        index = quote(_index_name(name, key))
+        return [
+            f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {target} ({', '.join(key)})",
+            merge_statement(
+                target=target,
+                staging=staging,
+                key=key,
+                own=[quote(column) for column in columns if not column.startswith("_dlt_")],
+                columns=[quote(column) for column in columns],
+                newest_by=None if newest is None else quote(newest[0]),
+            ),
+        ]
+
+
+class _MergeJob(SqlLoadJob):
+    """Merge one table in one transaction that commits only while the lease is held."""
+
+    def __init__(self, file_path: str, dataset: Dataset) -> None:
+        super().__init__(file_path)
+        self._dataset = dataset
+
+    def run(self) -> None:
+        with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as file:
+            statements: list[str] = file.read().splitlines()
+        sql_client: _SqlClient = self._job_client.sql_client  # pyright: ignore[reportAssignmentType]
+        with sql_client.begin_transaction():
+            # While this lock is held, no later holder of the lease gets to its own merge: what is
+            # confirmed below stays true until the commit.
+            sql_client.execute_sql("SELECT pg_advisory_xact_lock(%s)", self._dataset.merge_key)
+            *before, merge = statements
+            for statement in before:
+                sql_client.execute_sql(statement)
+            rows = sql_client.execute_sql(merge) or ((0, 0),)
+            self._dataset.confirm_lease()
+        self._dataset.tally.created += rows[0][0]
+        self._dataset.tally.updated += rows[0][1]
+
+
+def merge_statement(
+    *,
+    target: str,
+    staging: str,
+    key: Sequence[str],
+    own: Sequence[str],
+    columns: Sequence[str],
+    newest_by: str | None,
+) -> str:
+    """Return the statement that merges staging into target and answers (created, updated).
+
+    All names are quoted. `own` are the columns of the source, `columns` those and dlt's. Of
+    several staged rows with one key, the one with the greatest `newest_by` wins.
+    """
+    listed = ", ".join(columns)
+    order = ", ".join(key) + (f", {newest_by} DESC NULLS LAST" if newest_by else "")
+    values = [name for name in own if name not in key]
+    if values:
+        assignments = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
+        ours = ", ".join(f"t.{name}" for name in values)
+        theirs = ", ".join(f"excluded.{name}" for name in values)
+        action = f"UPDATE SET {assignments} WHERE ({ours}) IS DISTINCT FROM ({theirs})"
+    else:
+        action = "NOTHING"
+    return (
+        f"WITH merged AS (INSERT INTO {target} AS t ({listed})"
+        f" SELECT DISTINCT ON ({', '.join(key)}) {listed} FROM {staging} ORDER BY {order}"
+        f" ON CONFLICT ({', '.join(key)}) DO {action}"
+        # xmax is 0 in a row that was inserted, and this transaction in one that was updated.
+        " RETURNING (t.xmax = 0) AS created)"
+        " SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM merged"
+    )
+
+
+def _index_name(table: str, key: Sequence[str]) -> str:
+    digest = sha256("\0".join([table, *key]).encode()).hexdigest()[:12]
+    return f"syncline_key_{digest}"
+
+
+def _credentials(url: str) -> PostgresCredentials:
+    """Return what dlt wants to know of the URL; connections are opened with the URL itself."""
+    parts = parse_dsn(url)
+    return PostgresCredentials(
+        {
+            "host": parts.get("host") or "localhost",
+            "database": parts.get("dbname") or "postgres",
+            "username": parts.get("user") or "",
+            "password": "",
+        }
+    )
+
+
+def _literal(value: Any) -> Any:
+    kind = type(value)
+    if (kind is float or kind is Decimal) and not isfinite(value):
+        return f"'{value}'"
+    return escape_postgres_literal(value)

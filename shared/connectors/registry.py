@@ -1,0 +1,28 @@
+"""Which connector types there are, found by slug and imported only when asked for.
+
+A type is a folder beside this file whose `__init__.py` holds `CONNECTOR_TYPE`. Listing slugs
+imports nothing, and a type's folder imports its source, and dlt with it, only to sync.
+"""
+
+from functools import cache
+from importlib import import_module
+from pkgutil import iter_modules
+
+import shared.connectors
+from shared.connectors.base import ConnectorType
+from shared.errors import NotFoundError
+
+
+@cache
+def slugs() -> tuple[str, ...]:
+    """Return the slugs of all connector types, in alphabetical order."""
+    folders = iter_modules(shared.connectors.__path__)
+    return tuple(sorted(module.name for module in folders if module.ispkg))
+
+
+@cache
+def connector_type(slug: str) -> ConnectorType:
+    """Return the connector type with this slug; raise `NotFoundError` if there is none."""
+    if slug not in slugs():
+        raise NotFoundError(f"There is no connector type {slug!r}; there is {', '.join(slugs())}.")
+    return import_module(f"{shared.connectors.__name__}.{slug}").CONNECTOR_TYPE

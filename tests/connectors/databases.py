@@ -1,0 +1,116 @@
+"""Small databases that connector tests read from and load into."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg2
+import pymysql
+
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.registry import connector_type
+
+PASSWORD = "hunter2-canary"
+DATASET = "dataset_shop"
+
+
+@dataclass(frozen=True, slots=True)
+class Postgres:
+    """A PostgreSQL database; every call has a connection of its own."""
+
+    dsn: str
+    url: str
+
+    def execute(self, *statements: str) -> None:
+        connection = psycopg2.connect(self.dsn)
+        try:
+            with connection, connection.cursor() as cursor:
+                for statement in statements:
+                    cursor.execute(statement)
+        finally:
+            connection.close()
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        connection = psycopg2.connect(self.dsn)
+        try:
+            with connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchall()
+        finally:
+            connection.close()
+
+    def has_table(self, name: str) -> bool:
+        return self.rows(f"SELECT to_regclass('{name}') IS NOT NULL") == [(True,)]
+
+
+@dataclass(frozen=True, slots=True)
+class MariaDb:
+    """A MariaDB database; every call has a connection of its own."""
+
+    port: int
+    database: str
+
+    @property
+    def url(self) -> str:
+        return f"mariadb://reader@127.0.0.1:{self.port}/{self.database}"
+
+    def execute(self, *statements: str) -> None:
+        connection = pymysql.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user="reader",
+            password=PASSWORD,
+            database=self.database,
+            autocommit=True,
+        )
+        with connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+
+def hold_lease() -> None:
+    """Confirm every lease."""
+
+
+class Shop:
+    """One connector over its life: it keeps the watermarks from sync to sync."""
+
+    def __init__(self, config: Mapping[str, Any], dataset: Postgres) -> None:
+        self.type = connector_type("database")
+        self.config = self.type.config_model.model_validate(config)
+        self.dataset = dataset
+        self.connector_id: UUID = uuid4()
+        self.watermarks: dict[str, Watermark] = {}
+
+    def request(self) -> SyncRequest:
+        return SyncRequest(
+            run_id=uuid4(),
+            connector_id=self.connector_id,
+            config=self.config,
+            watermarks=dict(self.watermarks),
+            dataset_url=self.dataset.dsn,
+            dataset_name=DATASET,
+        )
+
+    def sync(self, confirm_lease: ConfirmLease = hold_lease) -> SyncResult:
+        result = self.type.sync(self.request(), confirm_lease)
+        self.watermarks |= {watermark.stream: watermark for watermark in result.watermarks}
+        return result
+
+    def loaded(self, columns: str, table: str = "orders") -> list[tuple[Any, ...]]:
+        return self.dataset.rows(f"SELECT {columns} FROM {DATASET}.{table} ORDER BY 1, 2")
+
+
+def counts(result: SyncResult) -> tuple[int, int, int]:
+    """Return (processed, created, updated)."""
+    return (result.records_processed, result.records_created, result.records_updated)
+
+
+def orders(
+    url: str, *, password: str | None = None, cursor: str | None = "changed", **stream: object
+) -> dict[str, Any]:
+    """Return the configuration of a connector that reads the table orders by its id."""
+    defaults: dict[str, object] = {"table": "orders", "primary_key": ["id"], "cursor": cursor}
+    streams: Sequence[Mapping[str, object]] = [defaults | stream]
+    return {"url": url, "password": password, "streams": streams}

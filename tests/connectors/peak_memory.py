@@ -1,0 +1,27 @@
+"""Sync one table in a process of its own and print how much its peak memory grew, in KiB.
+
+Run as `python -m tests.connectors.peak_memory SOURCE_URL DATASET_URL TABLE`.
+"""
+
+import resource
+import sys
+
+from tests.connectors.databases import Postgres, Shop, counts, orders
+
+
+def _peak() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def main() -> None:
+    """Sync a small table first, so that imports and first allocations do not count."""
+    source_url, dataset_url, table = sys.argv[1:]
+    dataset = Postgres(dataset_url, dataset_url)
+    Shop(orders(source_url, table="small"), dataset).sync()
+    before = _peak()
+    result = Shop(orders(source_url, table=table), dataset).sync()
+    print(_peak() - before, counts(result)[1])
+
+
+if __name__ == "__main__":
+    main()
