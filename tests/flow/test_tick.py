@@ -180,6 +180,54 @@ def test_a_workspace_gets_no_more_tasks_than_it_has_places(
     assert len(waiting) == 3
 
 
+def test_a_run_that_waited_long_does_not_overlook_places_taken_by_later_ones(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    tenant = make_tenant(engine, max_concurrent_syncs=1)
+    early = make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    late = make_schedule(engine, tenant, cron_expression="3 2 * * *", from_instant=at("01:00"))
+    tick(engine, paused, at("02:03"))
+    with engine.begin() as connection:
+        # The later run got the only place while the earlier one was put back.
+        connection.execute(
+            text(
+                "UPDATE workspace_connector_sync_log SET enqueued_at = NULL, admitted_at ="
+                " CASE WHEN schedule_id = :late THEN CAST(:at AS timestamptz) END"
+            ),
+            {"at": at("02:03"), "late": late["id"]},
+        )
+
+    report = tick(engine, paused, at("02:03:10"))
+
+    assert runs_of(engine, early["id"])[0]["admitted_at"] is None
+    assert report.enqueued == 0
+
+
+def test_a_manual_run_takes_its_place_before_runs_planned_for_later(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    tenant = make_tenant(engine, max_concurrent_syncs=1)
+    make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    tick(engine, paused, at("01:59"))
+    manual = make_schedule(engine, tenant, frequency="manual", cron_expression=None)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id,"
+                " schedule_id, trigger_type, idempotency_key, not_before_at)"
+                " SELECT workspace_id, connector_id, id, 'manual', 'k', :at"
+                " FROM sync_schedule WHERE id = :id"
+            ),
+            {"at": at("01:59:10"), "id": manual["id"]},
+        )
+
+    report = tick(engine, paused, at("01:59:20"))
+
+    assert report.enqueued == 1
+    [task] = paused.tasks(paused.interactive)
+    assert runs_of(engine, manual["id"])[0]["cloud_task_id"] == task.name
+
+
 def test_a_task_that_cloud_tasks_refused_is_made_by_a_later_tick(
     engine: Engine, paused: PausedQueue
 ) -> None:

@@ -1,6 +1,6 @@
 -- Give waiting runs the free places of their workspaces: interactive runs first, then by instant.
 -- A run holds a place from admission to its end. Runs admitted for later take none from runs that
--- start earlier: each candidate counts the places held at its own instant.
+-- start earlier: each candidate counts the places held at the instant when it can start.
 -- A run that must wait for its connector's run in progress (queue_one, interactive) is left alone.
 WITH RECURSIVE waiting_workspace AS (
     (
@@ -68,7 +68,7 @@ admitted AS (
         WHERE held.workspace_id = c.workspace_id
             AND held.admitted_at IS NOT NULL
             AND held.completed_at IS NULL
-            AND held.not_before_at <= c.not_before_at
+            AND held.not_before_at <= greatest(c.not_before_at, CAST(:now AS timestamptz))
     ) <= c.max_concurrent_syncs
     ORDER BY c.not_before_at, c.id
     LIMIT CAST(:page AS integer)
