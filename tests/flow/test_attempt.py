@@ -8,6 +8,7 @@ from sqlalchemy import Engine, event, text
 from shared.errors import LeaseLostError, PermanentError, TransientError
 from shared.flow.attempt import AttemptResult, attempt_run
 from shared.flow.tick import run_tick
+from shared.store.engine import create_engine_for
 from shared.store.rows import Row
 from tests.factories import at, events_of, make_schedule, make_tenant, runs_of
 from tests.flow.conftest import PausedQueue
@@ -402,6 +403,46 @@ def test_a_workspace_never_runs_more_than_its_limit_even_if_more_tasks_come(
 
     assert result is AttemptResult.RECORDED
     assert all_runs(engine)[1]["attempt"] == 0
+
+
+def test_workers_at_once_never_run_more_of_a_workspace_than_its_limit(
+    engine: Engine, database_url: str, paused: PausedQueue, script: Script
+) -> None:
+    tenant = make_tenant(engine, max_concurrent_syncs=2)
+    for _ in range(8):
+        make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    tick(engine, paused, at("02:00"))
+    roomy = create_engine_for(database_url, pool_size=24)
+    workshop = make_workshop(roomy, paused)
+    start, answered = threading.Barrier(8), threading.Semaphore(0)
+    started = []
+
+    def work(*_: object) -> object:
+        started.append(True)
+        answered.release()
+        everybody_else_answered.wait(20)
+        return moved()
+
+    everybody_else_answered = threading.Event()
+    script.behaviour = work
+
+    def deliver(run: Row) -> None:
+        start.wait()
+        if attempt_run(workshop, public_id(run), now=at("02:00:01")) is AttemptResult.PUT_BACK:
+            answered.release()
+
+    threads = [threading.Thread(target=deliver, args=(run,)) for run in all_runs(engine)]
+    for thread in threads:
+        thread.start()
+    for _ in threads:
+        assert answered.acquire(timeout=20)
+    at_once = len(started)
+    everybody_else_answered.set()
+    for thread in threads:
+        thread.join()
+    roomy.dispose()
+
+    assert at_once == 2
 
 
 def test_the_run_of_a_connector_that_was_disabled_is_skipped(
