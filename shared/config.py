@@ -1,8 +1,9 @@
 """Settings from the environment: the only place that reads it."""
 
 import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Self
 
@@ -13,9 +14,9 @@ from shared.errors import ConfigurationError
 class Settings:
     """Everything a deployment decides. Each field is set by one variable."""
 
-    database_url: str
+    database_url: str = field(repr=False)
     """SQLAlchemy URL of Syncline's own database (driver pg8000)."""
-    dataset_url: str
+    dataset_url: str = field(repr=False)
     """URL of the database that datasets are loaded into (libpq form)."""
     project: str
     location: str
@@ -52,16 +53,23 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
-        """Read the settings; raise `ConfigurationError` naming every variable that is wrong."""
-        env = os.environ if environ is None else environ
-        missing = [name for name in _REQUIRED if not env.get(name)]
+        """Read the settings; an empty variable counts as one that is not set.
+
+        Raises `ConfigurationError` naming every variable that is missing, or the first that is
+        unusable.
+        """
+        given = os.environ if environ is None else environ
+        env = {name: value for name, value in given.items() if value}
+        missing = [name for name in _REQUIRED if name not in env]
         if missing:
             raise ConfigurationError(
                 f"Set {', '.join(missing)}. README.md, 'Settings', says what each one means."
             )
         log_format = env.get("SYNCLINE_LOG_FORMAT", "json")
         if log_format not in ("json", "text"):
-            raise ConfigurationError(f"SYNCLINE_LOG_FORMAT is {log_format!r}: use json or text.")
+            raise ConfigurationError(
+                f"SYNCLINE_LOG_FORMAT is {log_format[:40]!r}: use json or text."
+            )
         return cls(
             database_url=env["SYNCLINE_DATABASE_URL"],
             dataset_url=env["SYNCLINE_DATASET_URL"],
@@ -74,9 +82,9 @@ class Settings:
             tasks_service_account=env["SYNCLINE_TASKS_SERVICE_ACCOUNT"],
             scheduler_service_account=env["SYNCLINE_SCHEDULER_SERVICE_ACCOUNT"],
             oidc_certs_url=env.get("SYNCLINE_OIDC_CERTS_URL", _GOOGLE_CERTS_URL),
-            tasks_emulator=env.get("CLOUD_TASKS_EMULATOR_HOST") or None,
-            scheduler_emulator=env.get("CLOUD_SCHEDULER_EMULATOR_HOST") or None,
-            key_file=env.get("SYNCLINE_KEY_FILE") or None,
+            tasks_emulator=env.get("CLOUD_TASKS_EMULATOR_HOST"),
+            scheduler_emulator=env.get("CLOUD_SCHEDULER_EMULATOR_HOST"),
+            key_file=env.get("SYNCLINE_KEY_FILE"),
             log_format=log_format,
             pool_size=_whole_number(env, "SYNCLINE_POOL_SIZE", 8),
             look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
@@ -85,6 +93,7 @@ class Settings:
         )
 
 
+_WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 _GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 _REQUIRED = (
     "SYNCLINE_DATABASE_URL",
@@ -102,6 +111,6 @@ def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:
     text = env.get(name, str(default))
-    if not (text.isascii() and text.isdecimal()) or int(text) == 0:
-        raise ConfigurationError(f"{name} is {text!r}: use a whole number above 0.")
+    if not _WHOLE_NUMBER.fullmatch(text):
+        raise ConfigurationError(f"{name} is {text[:40]!r}: use a whole number from 1 to 999999.")
     return int(text)

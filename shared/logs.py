@@ -15,8 +15,12 @@ from datetime import UTC, datetime
 
 _EXTRA = "syncline_fields"
 _MAX_FIELD_CHARS = 2_000
+_MAX_TRACE_CHARS = 8_000
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-")
-_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:/|$)")
+_CLOUD_TRACE = re.compile(r"([0-9a-f]{32})(?:[/;]|\Z)")
+_LARGEST_NUMBER = 2**63
+"""What readers of JSON can be relied on to take; infinities and NaN are not JSON at all."""
 _SEVERITIES = {
     logging.DEBUG: "DEBUG",
     logging.INFO: "INFO",
@@ -79,9 +83,10 @@ class JsonFormatter(logging.Formatter):
         trace = trace_of_request.get()
         if trace is not None:
             entry["logging.googleapis.com/trace"] = trace
-        entry.update({key: _plain(value) for key, value in fields_of(record).items()})
-        if record.exc_info is not None:
-            entry["exception"] = _bounded(self.formatException(record.exc_info), 8_000)
+        for key, value in fields_of(record).items():
+            entry.setdefault(key, _plain(value))
+        if record.exc_info:
+            entry["exception"] = _bounded(self.formatException(record.exc_info), _MAX_TRACE_CHARS)
         return json.dumps(entry, ensure_ascii=False)
 
 
@@ -93,16 +98,20 @@ class TextFormatter(logging.Formatter):
         self._service = service
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as one line, and the traceback below it if there is one."""
+        """Return the record as one line, and the traceback below it if there is one.
+
+        Control characters are spelled out: no text of a caller begins a line or moves the cursor.
+        """
         clock = datetime.fromtimestamp(record.created, tz=UTC).strftime("%H:%M:%S.%f")[:-3]
         level = "" if record.levelno <= logging.INFO else f"{record.levelname}: "
         pairs = " ".join(
             f"{key}={_plain(value)}" for key, value in fields_of(record).items() if key != "event"
         )
-        line = f"{clock}Z {self._service:<14} {level}{record.getMessage()}"
-        line = f"{line}  {pairs}" if pairs else line
-        if record.exc_info is not None:
-            line = f"{line}\n{self.formatException(record.exc_info)}"
+        line = f"{clock}Z {self._service:<14} {level}{_bounded(record.getMessage())}"
+        line = _CONTROL.sub(_spelled_out, f"{line}  {pairs}" if pairs else line)
+        if record.exc_info:
+            trace = self.formatException(record.exc_info)
+            line = f"{line}\n{_bounded(trace, _MAX_TRACE_CHARS)}"
         return line
 
 
@@ -124,11 +133,21 @@ def fields_of(record: logging.LogRecord) -> Mapping[str, object]:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, bool | int | float):
+    """Return the value as JSON can hold it; a log line is never lost to one of its fields."""
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
         return value
     if isinstance(value, datetime):
         return value.isoformat()
-    return _bounded(str(value))
+    try:
+        return _bounded(str(value))
+    except Exception:  # noqa: BLE001 (the value's own __str__ may raise anything)
+        return f"<{type(value).__name__}>"
+
+
+def _spelled_out(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
 
 
 def _bounded(text: str, limit: int = _MAX_FIELD_CHARS) -> str:

@@ -6,16 +6,15 @@ from typing import Any
 
 import requests
 from google.auth import exceptions as auth_exceptions
-from google.auth.transport import Request, Response
-from google.auth.transport.requests import Request as HttpRequest
-from google.oauth2 import id_token
+from google.auth import jwt
 
 from shared.clock import monotonic
 from shared.config import Settings
-from shared.errors import UnauthenticatedError
+from shared.errors import TransientError, UnauthenticatedError
 
 _CLOCK_SKEW_SECONDS = 10
 _CERTS_LIVE_SECONDS = 300.0
+_FETCH_TIMEOUT_SECONDS = 10.0
 _ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 _BEARER = "bearer "
 
@@ -26,14 +25,14 @@ class CallerVerifier:
     def __init__(self, *, audience: str, service_account: str, certs_url: str) -> None:
         self._audience = audience
         self._service_account = service_account
-        self._certs_url = certs_url
-        self._certs = _RememberedCerts()
+        self._certs = _RememberedCerts(certs_url)
 
     def verify(self, authorization: str) -> str:
         """Return the service account of an Authorization header's token.
 
         Raises `UnauthenticatedError` saying what is wrong: for our log. It never holds the token,
-        and the caller does not see it.
+        and the caller does not see it. Raises `TransientError` when the public keys cannot be
+        had: without them nobody can be told from anybody.
         """
         if not authorization.lower().startswith(_BEARER):
             raise UnauthenticatedError("no bearer token")
@@ -47,18 +46,15 @@ class CallerVerifier:
         return self._service_account
 
     def _claims(self, token: str) -> Mapping[str, Any]:
+        certs = self._certs.get()
         try:
-            return id_token.verify_token(
+            return jwt.decode(
                 token,
-                self._certs,
+                certs,
                 audience=self._audience,
-                certs_url=self._certs_url,
                 clock_skew_in_seconds=_CLOCK_SKEW_SECONDS,
             )
-        except auth_exceptions.TransportError:
-            # Not the caller's fault: without the keys nobody can be told from anybody.
-            raise
-        except (auth_exceptions.GoogleAuthError, ValueError) as error:
+        except (auth_exceptions.GoogleAuthError, ValueError, RecursionError) as error:
             raise UnauthenticatedError(f"the token is not valid: {type(error).__name__}") from error
 
 
@@ -82,30 +78,32 @@ def callers_of_worker(settings: Settings) -> CallerVerifier:
     )
 
 
-class _RememberedCerts(Request):
-    """Fetches the public keys and remembers them, where the library would fetch at every call.
+class _RememberedCerts:
+    """The public keys, fetched when first wanted and remembered for a while.
 
     Keys rotate over days and are published ahead, so that a few minutes of memory are safe.
     """
 
-    def __init__(self) -> None:
-        self._http = HttpRequest(requests.Session())
-        self._remembered: Response | None = None
-        self._until = 0.0
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._remembered: tuple[Mapping[str, str], float] | None = None
 
-    def __call__(
-        self,
-        url: str,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: int | None = None,
-        **options: Any,
-    ) -> Response:
+    def get(self) -> Mapping[str, str]:
+        """Return {key id: PEM certificate}; raise `TransientError` when they cannot be had."""
         now = monotonic()
-        if self._remembered is None or now >= self._until:
-            response = self._http(url, method, body, headers, timeout or 10, **options)
-            if response.status != requests.codes.ok:
-                return response
-            self._remembered, self._until = response, now + _CERTS_LIVE_SECONDS
-        return self._remembered
+        if self._remembered is None or now >= self._remembered[1]:
+            self._remembered = (_fetch_certs(self._url), now + _CERTS_LIVE_SECONDS)
+        return self._remembered[0]
+
+
+def _fetch_certs(url: str) -> Mapping[str, str]:
+    try:
+        response = requests.get(url, timeout=_FETCH_TIMEOUT_SECONDS)
+        response.raise_for_status()
+        certs = response.json()
+    except requests.RequestException as error:
+        raise TransientError("The public keys of OIDC tokens cannot be fetched.") from error
+    is_usable = isinstance(certs, dict) and certs
+    if not is_usable or not all(isinstance(pem, str) for pem in certs.values()):
+        raise TransientError("The public keys of OIDC tokens are not {key id: PEM certificate}.")
+    return certs

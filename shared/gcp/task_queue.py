@@ -4,12 +4,13 @@ import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from itertools import repeat
 
 import grpc
 from google.api_core.exceptions import (
     AlreadyExists,
     DeadlineExceeded,
-    GoogleAPICallError,
+    GoogleAPIError,
     InternalServerError,
     ServiceUnavailable,
 )
@@ -19,6 +20,7 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from shared.clock import monotonic
 from shared.config import Settings
 from shared.domain.task import TaskFailure, TaskOrder
 
@@ -27,12 +29,13 @@ DISPATCH_DEADLINE = timedelta(minutes=30)
 
 _CONCURRENT_CALLS = 16
 _CALL_TIMEOUT_SECONDS = 10.0
+_PATIENCE_SECONDS = 15.0
+"""How long the calls of one batch are repeated, well below the time of a tick."""
 # A named create may be repeated: the second one is answered AlreadyExists.
 _RETRY = Retry(
     predicate=if_exception_type(ServiceUnavailable, DeadlineExceeded, InternalServerError),
     initial=0.1,
     maximum=2.0,
-    timeout=15.0,
 )
 
 
@@ -57,26 +60,30 @@ class CloudTasksQueue:
     def enqueue(self, orders: Sequence[TaskOrder]) -> Iterator[TaskOrder | TaskFailure]:
         """Make the tasks with concurrent calls; yield each order taken, or why it was not.
 
-        A task that exists already counts as taken: somebody else enqueued the same run.
+        A task that exists already counts as taken: somebody else enqueued the same run. While
+        Cloud Tasks is away, a batch of any size ends soon after its patience.
         """
+        patient_until = monotonic() + _PATIENCE_SECONDS
         if len(orders) == 1:
-            yield self._create(orders[0])
+            yield self._create(orders[0], patient_until)
             return
         with ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="enqueue") as pool:
-            yield from pool.map(self._create, orders)
+            yield from pool.map(self._create, orders, repeat(patient_until))
 
     def close(self) -> None:
         """Close the connection to Cloud Tasks."""
         self._client.transport.close()
 
-    def _create(self, order: TaskOrder) -> TaskOrder | TaskFailure:
+    def _create(self, order: TaskOrder, patient_until: float) -> TaskOrder | TaskFailure:
         request = tasks_v2.CreateTaskRequest(parent=self._parent(order), task=self._task(order))
+        retry = _RETRY.with_timeout(max(0.0, patient_until - monotonic()))
         try:
-            self._client.create_task(request, retry=_RETRY, timeout=_CALL_TIMEOUT_SECONDS)
+            self._client.create_task(request, retry=retry, timeout=_CALL_TIMEOUT_SECONDS)
         except AlreadyExists:
             return order
-        except GoogleAPICallError as error:
-            return TaskFailure(order, f"{type(error).__name__}: {error.message}")
+        except GoogleAPIError as error:
+            # Also RetryError, which is what remains of a retryable error when patience ends.
+            return TaskFailure(order, f"{type(error).__name__}: {error}")
         return order
 
     def _parent(self, order: TaskOrder) -> str:

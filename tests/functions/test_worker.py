@@ -1,0 +1,90 @@
+"""The worker as Cloud Tasks calls it."""
+
+import json
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from tests.functions.conftest import Logged, Serve, Tokens
+
+pytestmark = pytest.mark.usefixtures("paused_queues")
+
+
+def test_a_call_without_a_token_is_refused_before_its_body_is_read(serve: Serve) -> None:
+    answer = serve("worker").post("/", data=b"not JSON")
+    assert (answer.status_code, answer.json["code"]) == (401, "unauthenticated")
+
+
+def test_a_call_with_the_dispatchers_token_is_refused_and_logged(
+    serve: Serve, tokens: Tokens, logged: Logged
+) -> None:
+    headers = tokens.scheduler()
+    answer = serve("worker").post("/", json={"run_id": str(uuid4())}, headers=headers)
+    assert answer.status_code == 401
+    written, (line,) = logged.read()
+    assert (line["event"], line["service"]) == ("caller_refused", "worker")
+    assert line["reason"] == "the token is not valid: InvalidValue"
+    assert headers["Authorization"].rpartition(".")[2] not in written
+
+
+def test_only_post_is_a_task(serve: Serve, tokens: Tokens) -> None:
+    assert serve("worker").get("/", headers=tokens.tasks()).status_code == 405
+
+
+def test_headers_of_cloud_tasks_open_nothing(serve: Serve) -> None:
+    headers = {"X-CloudTasks-QueueName": "q", "X-CloudTasks-TaskName": "t"}
+    answer = serve("worker").post("/", json={"run_id": str(uuid4())}, headers=headers)
+    assert answer.status_code == 401
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"garbage",
+        b"\xff\xfe",
+        b"null",
+        b"7",
+        b'"run_id"',
+        b"[]",
+        b'[{"run_id": "x"}]',
+        b"{}",
+        b'{"run": "x"}',
+        b'{"run_id": null}',
+        b'{"run_id": 7}',
+        b'{"run_id": ["x"]}',
+        b'{"run_id": ""}',
+        b'{"run_id": "not-a-uuid"}',
+    ],
+    ids=range(15),
+)
+def test_a_body_that_names_no_run_is_a_bad_task(serve: Serve, tokens: Tokens, body: bytes) -> None:
+    answer = serve("worker").post(
+        "/", data=body, headers=tokens.tasks(), content_type="application/json"
+    )
+    assert answer.status_code == 400
+    assert answer.json == {"code": "bad_task", "detail": 'The body is not {"run_id": "<uuid>"}.'}
+
+
+def test_a_body_that_does_not_say_it_is_json_is_a_bad_task(serve: Serve, tokens: Tokens) -> None:
+    body = json.dumps({"run_id": str(uuid4())})
+    answer = serve("worker").post("/", data=body, headers=tokens.tasks())
+    assert answer.status_code == 400
+
+
+def test_an_unknown_run_is_nothing_to_do(serve: Serve, tokens: Tokens, logged: Logged) -> None:
+    run = str(uuid4())
+    worker = serve("worker")
+    for _ in range(2):
+        answer = worker.post("/", json={"run_id": run}, headers=tokens.tasks())
+        assert (answer.status_code, answer.json) == (200, {"result": "nothing_to_do"})
+    _, lines = logged.read()
+    seen = [line["run_id"] for line in lines if line.get("event") == "run_nothing_to_do"]
+    assert seen == [run, run]
+
+
+def test_a_body_of_another_shape_does_not_choose_a_tenant(serve: Serve, tokens: Tokens) -> None:
+    body: dict[str, Any] = {"run_id": str(uuid4()), "workspace_id": 1, "connector_id": 1}
+    answer = serve("worker").post("/", json=body, headers=tokens.tasks())
+    assert answer.json == {"result": "nothing_to_do"}

@@ -1,0 +1,145 @@
+"""Settings: every variable that is missing or unusable is named in one clear sentence."""
+
+import pickle
+from datetime import timedelta
+
+import pytest
+
+from shared.config import Settings
+from shared.errors import ConfigurationError
+
+REQUIRED = {
+    "SYNCLINE_DATABASE_URL": "postgresql+pg8000://syncline:canary-db@db/syncline",
+    "SYNCLINE_DATASET_URL": "postgresql://syncline:canary-ds@db/datasets",
+    "SYNCLINE_WORKER_URL": "https://worker.test",
+    "SYNCLINE_DISPATCHER_URL": "https://dispatcher.test",
+    "SYNCLINE_TASKS_SERVICE_ACCOUNT": "tasks@test.iam.gserviceaccount.com",
+    "SYNCLINE_SCHEDULER_SERVICE_ACCOUNT": "scheduler@test.iam.gserviceaccount.com",
+}
+NUMBERS = (
+    "SYNCLINE_POOL_SIZE",
+    "SYNCLINE_LOOK_AHEAD_SECONDS",
+    "SYNCLINE_LEASE_SECONDS",
+    "SYNCLINE_TICK_BUDGET_SECONDS",
+)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_variable_is_named(name: str) -> None:
+    env = {key: value for key, value in REQUIRED.items() if key != name}
+    with pytest.raises(ConfigurationError, match=rf"^Set {name}\. README\.md") as refused:
+        Settings.from_env(env)
+    assert "canary" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_an_empty_variable_is_missing(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^Set {name}\."):
+        Settings.from_env({**REQUIRED, name: ""})
+
+
+def test_all_missing_variables_are_named_at_once() -> None:
+    with pytest.raises(ConfigurationError, match=f"^Set {', '.join(REQUIRED)}"):
+        Settings.from_env({})
+
+
+def test_the_required_variables_are_enough() -> None:
+    settings = Settings.from_env(REQUIRED)
+    assert settings.database_url == REQUIRED["SYNCLINE_DATABASE_URL"]
+    assert settings.dataset_url == REQUIRED["SYNCLINE_DATASET_URL"]
+    assert settings.worker_url == "https://worker.test"
+    assert settings.dispatcher_url == "https://dispatcher.test"
+    assert settings.tasks_service_account == REQUIRED["SYNCLINE_TASKS_SERVICE_ACCOUNT"]
+    assert settings.scheduler_service_account == REQUIRED["SYNCLINE_SCHEDULER_SERVICE_ACCOUNT"]
+
+
+def test_what_nobody_set_has_the_defaults_of_the_cloud() -> None:
+    settings = Settings.from_env(REQUIRED)
+    assert (settings.scheduled_queue, settings.interactive_queue) == (
+        "syncs-scheduled",
+        "syncs-interactive",
+    )
+    assert settings.oidc_certs_url == "https://www.googleapis.com/oauth2/v1/certs"
+    assert (settings.tasks_emulator, settings.scheduler_emulator) == (None, None)
+    assert settings.key_file is None
+    assert settings.log_format == "json"
+    assert settings.pool_size == 8
+    assert settings.look_ahead == timedelta(seconds=90)
+    assert settings.lease == timedelta(seconds=90)
+    assert settings.tick_budget == timedelta(seconds=45)
+
+
+def test_each_variable_sets_its_own_field() -> None:
+    settings = Settings.from_env(
+        {
+            **REQUIRED,
+            "SYNCLINE_PROJECT": "p",
+            "SYNCLINE_LOCATION": "l",
+            "SYNCLINE_SCHEDULED_QUEUE": "s",
+            "SYNCLINE_INTERACTIVE_QUEUE": "i",
+            "SYNCLINE_OIDC_CERTS_URL": "c",
+            "CLOUD_TASKS_EMULATOR_HOST": "t",
+            "CLOUD_SCHEDULER_EMULATOR_HOST": "e",
+            "SYNCLINE_KEY_FILE": "k",
+            "SYNCLINE_LOG_FORMAT": "text",
+            **{name: str(number) for number, name in enumerate(NUMBERS, start=1)},
+        }
+    )
+    assert (settings.project, settings.location) == ("p", "l")
+    assert (settings.scheduled_queue, settings.interactive_queue) == ("s", "i")
+    assert settings.oidc_certs_url == "c"
+    assert (settings.tasks_emulator, settings.scheduler_emulator) == ("t", "e")
+    assert (settings.key_file, settings.log_format) == ("k", "text")
+    durations = (settings.look_ahead, settings.lease, settings.tick_budget)
+    assert settings.pool_size == 1
+    assert durations == tuple(timedelta(seconds=number) for number in (2, 3, 4))
+
+
+def test_an_empty_optional_variable_is_one_that_nobody_set() -> None:
+    optional = ("SYNCLINE_PROJECT", "SYNCLINE_LOG_FORMAT", "SYNCLINE_KEY_FILE", *NUMBERS)
+    empty = dict.fromkeys(optional, "")
+    assert Settings.from_env({**REQUIRED, **empty}) == Settings.from_env(REQUIRED)
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+@pytest.mark.parametrize(
+    "text", ["0", "00", "-1", "1.5", "1e3", " 8", "8 ", "8\n", "eight", "٣", "²", "1000000"]
+)
+def test_a_number_that_is_none_is_named(name: str, text: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env({**REQUIRED, name: text})
+    assert str(refused.value) == f"{name} is {text!r}: use a whole number from 1 to 999999."
+
+
+def test_a_long_mistake_is_told_in_short() -> None:
+    for name in ("SYNCLINE_POOL_SIZE", "SYNCLINE_LOG_FORMAT"):
+        with pytest.raises(ConfigurationError, match=f"^{name} is ") as refused:
+            Settings.from_env({**REQUIRED, name: "9" * 10_000})
+        assert len(str(refused.value)) < 120
+
+
+@pytest.mark.parametrize("text", ["JSON", "yaml", " text"])
+def test_a_log_format_that_does_not_exist_is_named(text: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        Settings.from_env({**REQUIRED, "SYNCLINE_LOG_FORMAT": text})
+    assert str(refused.value) == f"SYNCLINE_LOG_FORMAT is {text!r}: use json or text."
+
+
+def test_without_a_mapping_the_process_environment_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in REQUIRED.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("SYNCLINE_LOCATION", "europe-west9")
+    assert Settings.from_env().location == "europe-west9"
+
+
+def test_printed_settings_show_no_password() -> None:
+    settings = Settings.from_env(REQUIRED)
+    assert "canary" not in f"{settings} {settings!r}"
+    assert "https://worker.test" in repr(settings)
+
+
+def test_equal_settings_are_one_key_of_a_cache() -> None:
+    settings = Settings.from_env(REQUIRED)
+    assert {settings: 1}[pickle.loads(pickle.dumps(settings))] == 1  # noqa: S301 (our own bytes)
