@@ -34,7 +34,7 @@ class SyncRequest:
     connector_id: UUID
     config: BaseModel
     watermarks: Mapping[str, Watermark]
-    dataset_url: str
+    dataset_url: str = field(repr=False)
     dataset_name: str
 
 

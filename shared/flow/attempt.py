@@ -5,7 +5,7 @@ fence decides whose result counts, and every refusal is an answer and not an err
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
@@ -51,7 +51,7 @@ class Workshop:
     engine: Engine
     queue: "CloudTasksQueue"
     key: LocalKey | None
-    dataset_url: str
+    dataset_url: str = field(repr=False)
     lease: timedelta
 
 

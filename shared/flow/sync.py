@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
@@ -24,7 +24,7 @@ class SyncJob:
     """A leased run: the facts of its lease, where its records go, and the key to its secrets."""
 
     facts: Row
-    dataset_url: str
+    dataset_url: str = field(repr=False)
     key: LocalKey | None
 
 

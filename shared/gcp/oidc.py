@@ -14,6 +14,7 @@ from shared.errors import TransientError, UnauthenticatedError
 
 _CLOCK_SKEW_SECONDS = 10
 _CERTS_LIVE_SECONDS = 300.0
+_CERTS_GRACE_SECONDS = 3_600.0
 _FETCH_TIMEOUT_SECONDS = 10.0
 _ISSUERS = frozenset({"https://accounts.google.com", "accounts.google.com"})
 _BEARER = "bearer "
@@ -89,10 +90,18 @@ class _RememberedCerts:
         self._remembered: tuple[Mapping[str, str], float] | None = None
 
     def get(self) -> Mapping[str, str]:
-        """Return {key id: PEM certificate}; raise `TransientError` when they cannot be had."""
+        """Return {key id: PEM certificate}; raise `TransientError` when they cannot be had.
+
+        While they cannot be fetched anew, the remembered ones serve for another hour.
+        """
         now = monotonic()
-        if self._remembered is None or now >= self._remembered[1]:
+        if self._remembered is not None and now < self._remembered[1]:
+            return self._remembered[0]
+        try:
             self._remembered = (_fetch_certs(self._url), now + _CERTS_LIVE_SECONDS)
+        except TransientError:
+            if self._remembered is None or now >= self._remembered[1] + _CERTS_GRACE_SECONDS:
+                raise
         return self._remembered[0]
 
 

@@ -1,25 +1,37 @@
 """The Flask application."""
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
+from shared.logs import bind_trace
 from shared.web import connectors, health, runs, schedules
+from shared.web.auth import wiring
 from shared.web.problems import register_problems
 from shared.wiring import Wiring
 
 _MAX_BODY_BYTES = 1 << 20
 
 
-def create_app(wiring: Wiring) -> Flask:
+def create_app(parts: Wiring) -> Flask:
     """Return the application on a deployment's wiring."""
     app = Flask("syncline")
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
-    app.extensions["syncline"] = wiring
+    app.extensions["syncline"] = parts
     for module in (health, connectors, schedules, runs):
         app.register_blueprint(module.blueprint)
     register_problems(app)
+    app.before_request(_note_trace)
     app.after_request(_harden)
     return app
+
+
+def _note_trace() -> None:
+    headers = request.headers
+    bind_trace(
+        headers.get("traceparent", ""),
+        headers.get("X-Cloud-Trace-Context", ""),
+        wiring().settings.project,
+    )
 
 
 def _harden(response: Response) -> Response:

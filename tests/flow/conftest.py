@@ -1,32 +1,15 @@
 """A real queue for the flows: paused, so that a test looks at the tasks before they run."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
-from google.cloud import tasks_v2
 
 from infra.local.cloud_tasks.running import RunningCloudTasks, running_cloud_tasks
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
+from tests.flow.queues import PausedQueue
+from tests.flow.workers import Script, install
 from tests.settings import make_settings
-
-
-@dataclass(frozen=True, slots=True)
-class PausedQueue:
-    """The product's queue and the server behind it."""
-
-    queue: CloudTasksQueue
-    client: tasks_v2.CloudTasksClient
-    server: RunningCloudTasks
-    scheduled: str
-    interactive: str
-
-    def tasks(self, queue: str | None = None) -> list[tasks_v2.Task]:
-        """Return the waiting tasks of a queue (that of scheduled runs unless told otherwise)."""
-        parent = queue or self.scheduled
-        view = tasks_v2.Task.View.FULL
-        return list(self.client.list_tasks({"parent": parent, "response_view": view}))
 
 
 @pytest.fixture(scope="session")
@@ -48,3 +31,10 @@ def paused(cloud_tasks: RunningCloudTasks) -> Iterator[PausedQueue]:
             client.pause_queue(name=name)
         yield PausedQueue(CloudTasksQueue(client, settings), client, cloud_tasks, *names)
         cloud_tasks.clear_faults()
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    script = Script()
+    install(script, monkeypatch)
+    return script

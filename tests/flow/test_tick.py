@@ -8,7 +8,7 @@ from infra.local.cloud_tasks.faults import Fault
 from shared.flow.tick import run_tick
 from shared.store.ticks import TickReport
 from tests.factories import at, events_of, make_schedule, make_tenant, runs_of, set_mark
-from tests.flow.conftest import PausedQueue
+from tests.flow.queues import PausedQueue
 
 LOOK_AHEAD = timedelta(seconds=90)
 BUDGET = timedelta(seconds=45)

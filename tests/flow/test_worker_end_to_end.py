@@ -12,7 +12,7 @@ from shared.flow.attempt import AttemptResult, Workshop, attempt_run
 from shared.flow.sync import dataset_name
 from shared.flow.tick import run_tick
 from tests.factories import at, make_connector, make_schedule, make_tenant, runs_of
-from tests.flow.conftest import PausedQueue
+from tests.flow.queues import PausedQueue
 from tests.flow.workers import public_id
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -12,7 +12,10 @@ from sqlalchemy import Engine, text
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
 from shared.flow import sync as sync_flow
 from shared.flow.attempt import Workshop
-from tests.flow.conftest import PausedQueue
+from shared.flow.tick import run_tick
+from shared.store.rows import Row
+from tests.factories import at, make_schedule, make_tenant, runs_of
+from tests.flow.queues import PausedQueue
 
 LEASE = timedelta(seconds=90)
 
@@ -80,3 +83,18 @@ def schedule_row(engine: Engine, schedule_id: int) -> dict:
     with engine.connect() as connection:
         query = text("SELECT * FROM sync_schedule WHERE id = :id")
         return dict(connection.execute(query, {"id": schedule_id}).mappings().one())
+
+
+def due_run(engine: Engine, paused: PausedQueue, **schedule: object) -> tuple[Row, Row]:
+    """Return a schedule and its run of 02:00, enqueued."""
+    wanted = {"cron_expression": "0 2 * * *", **schedule}
+    tenant = wanted.pop("tenant", None) or make_tenant(engine)
+    row = make_schedule(engine, tenant, from_instant=at("01:00"), **wanted)
+    tick(engine, paused, at("01:59"))
+    [run] = runs_of(engine, row["id"])
+    return row, run
+
+
+def tick(engine: Engine, paused: PausedQueue, now: datetime) -> None:
+    look_ahead, budget = timedelta(seconds=90), timedelta(seconds=45)
+    run_tick(engine, paused.queue, look_ahead=look_ahead, budget=budget, now=now)

@@ -241,6 +241,24 @@ def test_the_keys_are_fetched_again_after_five_minutes(
         assert certs.requests == asked
 
 
+def test_remembered_keys_serve_for_another_hour_while_new_ones_cannot_be_had(
+    verifier: CallerVerifier,
+    certs: CertsServer,
+    signer: LocalSigner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [1_000.0]
+    monkeypatch.setattr(oidc, "monotonic", lambda: clock[0])
+    header = f"Bearer {signed(signer)}"
+    verifier.verify(header)
+    certs.status = 503
+    clock[0] += 300 + 3_599
+    assert verifier.verify(header) == ACCOUNT
+    clock[0] += 1
+    with pytest.raises(TransientError):
+        verifier.verify(header)
+
+
 def leaks(error: BaseException, token: str) -> bool:
     return token in "".join(traceback.format_exception(error))
 

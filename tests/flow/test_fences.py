@@ -1,0 +1,130 @@
+import threading
+from datetime import datetime, timedelta
+
+import pytest
+from sqlalchemy import Engine, text
+
+from shared.errors import LeaseLostError
+from shared.flow.attempt import AttemptResult, attempt_run
+from tests.factories import at, events_of, runs_of
+from tests.flow.queues import PausedQueue
+from tests.flow.workers import (
+    Script,
+    due_run,
+    make_workshop,
+    moved,
+    public_id,
+    schedule_row,
+    tick,
+    watermark_of,
+)
+
+
+def test_a_worker_that_lost_its_fence_writes_nothing(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+
+    def lose_it(*_: object) -> object:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE workspace_connector_sync_log SET fence = fence + 1"))
+        return moved()
+
+    script.behaviour = lose_it
+
+    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+
+    assert result is AttemptResult.LEASE_LOST
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["records_processed"]) == ("in_progress", None)
+    assert watermark_of(engine, run["connector_id"]) is None
+    assert schedule_row(engine, schedule["id"])["last_run_status"] == "running"
+
+
+def test_a_load_is_refused_to_a_worker_whose_run_was_taken_over(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    _, run = due_run(engine, paused)
+    loaded = []
+
+    def load_late(_request: object, confirm_lease: object) -> object:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE workspace_connector_sync_log SET fence = fence + 1"))
+        confirm_lease()
+        loaded.append(True)
+        return moved()
+
+    script.behaviour = load_late
+
+    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+
+    assert result is AttemptResult.LEASE_LOST
+    assert loaded == []
+
+
+def test_a_heartbeat_keeps_the_lease_and_notices_its_loss(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    _, run = due_run(engine, paused)
+    seen = []
+
+    def work_long(_request: object, confirm_lease: object) -> object:
+        seen.append(lease_end(engine))
+        wait_until(lambda: lease_end(engine) > seen[0])
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE workspace_connector_sync_log SET fence = fence + 1"))
+        wait_until(lambda: is_refused(confirm_lease))
+        raise LeaseLostError("noticed")
+
+    script.behaviour = work_long
+    workshop = make_workshop(engine, paused, lease=timedelta(seconds=1))
+
+    assert attempt_run(workshop, public_id(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
+
+
+def lease_end(engine: Engine) -> datetime:
+    with engine.connect() as connection:
+        query = text("SELECT lease_expires_at FROM workspace_connector_sync_log")
+        return connection.execute(query).scalar_one()
+
+
+def is_refused(confirm_lease: object) -> bool:
+    try:
+        confirm_lease()
+    except LeaseLostError:
+        return True
+    return False
+
+
+def wait_until(condition: object) -> None:
+    pause = threading.Event()
+    for _ in range(200):
+        if condition():
+            return
+        pause.wait(0.05)
+    raise AssertionError("it did not happen in 10 seconds")
+
+
+def test_a_silent_worker_loses_its_run_to_the_next_attempt(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+
+    def die(*_: object) -> object:
+        raise SystemExit
+
+    script.behaviour = die
+    workshop = make_workshop(engine, paused)
+    with pytest.raises(SystemExit):
+        attempt_run(workshop, public_id(run), now=at("02:00:01"))
+    tick(engine, paused, at("02:01"))
+    assert runs_of(engine, schedule["id"])[0]["status"] == "in_progress"
+
+    tick(engine, paused, at("02:02"))
+    script.behaviour = lambda *_: moved()
+    result = attempt_run(workshop, public_id(run), now=at("02:02:01"))
+
+    assert result is AttemptResult.RECORDED
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["attempt"], after["fence"]) == ("success", 2, 3)
+    assert "lease_expired" in events_of(engine, run["id"])
