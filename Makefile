@@ -1,0 +1,45 @@
+# Everything that is done with Syncline on one machine. `make` alone explains the targets.
+.DEFAULT_GOAL := help
+.PHONY: help setup run smoke test check fix bench lock package clean
+
+PY := .venv/bin/python
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
+	--no-emit-index-url --no-header
+help: ## Explain the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv with every pinned package; does nothing when it is there (PYTHON= chooses one)
+	@PYTHON="$(PYTHON)" sh infra/local/setup.sh
+
+run: setup ## Start Syncline with demo data on this machine; Ctrl-C ends it (SYNCLINE_PORT_BASE=)
+	@$(PY) -m infra.local.run
+
+smoke: setup ## Sync real rows through the whole stack on throw-away data and compare them
+	@$(PY) -m infra.local.smoke
+
+test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
+	@$(PY) -m pytest $(T)
+
+check: setup ## Lint, formatting, types and import layers
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/basedpyright
+	@.venv/bin/lint-imports
+
+fix: setup ## Repair what lint and formatting can repair by themselves
+	@.venv/bin/ruff check --fix
+	@.venv/bin/ruff format
+
+bench: setup ## Measure the figures of the design (B= names one: make bench B=cloud_tasks)
+	@$(PY) -m tests.benchmarks $(B)
+
+lock: setup ## Resolve requirements*.in into the pinned requirements*.txt
+	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-dev.in -c requirements.txt -o requirements-dev.txt
+
+package: setup ## Build the zip of each function under build/
+	@$(PY) -m infra.local.package
+
+clean: ## Remove what the tools and the build left; .venv and the data under .local stay
+	@rm -rf build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

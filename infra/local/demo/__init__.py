@@ -1,0 +1,1 @@
+"""The demo: a source database of real public data, and a workspace that syncs it."""
