@@ -27,7 +27,7 @@ from shared.domain.task import TaskFailure, TaskOrder
 DISPATCH_DEADLINE = timedelta(minutes=30)
 """How long Cloud Tasks waits for the worker: the most it allows, and more than a time budget."""
 
-_CONCURRENT_CALLS = 16
+_CONCURRENT_CALLS = 32
 _CALL_TIMEOUT_SECONDS = 10.0
 _PATIENCE_SECONDS = 15.0
 """How long the calls of one batch are repeated, well below the time of a tick."""

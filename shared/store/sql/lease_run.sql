@@ -29,14 +29,25 @@ facts AS (
             SELECT FROM workspace_connector_sync_log AS o
             WHERE o.connector_id = r.connector_id AND o.status = 'in_progress' AND o.id <> r.id
         ) AS overlaps,
-        EXISTS (
-            SELECT FROM workspace_connector_sync_log AS o
-            WHERE o.connector_id = r.connector_id
-                AND o.status = 'scheduled'
-                AND o.id <> r.id
-                AND o.not_before_at <= r.not_before_at
-                AND o.id < r.id
-        ) AS another_waits,
+        -- Asked only of a run that overlaps, since it walks the waiting runs of the workspace.
+        CASE
+            WHEN EXISTS (
+                SELECT FROM workspace_connector_sync_log AS o
+                WHERE o.connector_id = r.connector_id
+                    AND o.status = 'in_progress'
+                    AND o.id <> r.id
+            )
+                THEN EXISTS (
+                    SELECT FROM workspace_connector_sync_log AS o
+                    WHERE o.workspace_id = r.workspace_id
+                        AND o.connector_id = r.connector_id
+                        AND o.status = 'scheduled'
+                        AND o.admitted_at IS NULL
+                        AND o.not_before_at <= r.not_before_at
+                        AND o.id < r.id
+                )
+            ELSE false
+        END AS another_waits,
         (
             SELECT count(*)
             FROM workspace_connector_sync_log AS o

@@ -6,15 +6,28 @@ WITH taken AS (
     )
 ),
 
+-- Row by row through the primary key: joined as a set, the conditions on columns that are seldom
+-- null make the planner expect one row, and read the whole log for it.
+still_wanted AS (
+    SELECT found.id, t.cloud_task_id
+    FROM taken AS t
+    CROSS JOIN LATERAL (
+        SELECT r.id
+        FROM workspace_connector_sync_log AS r
+        WHERE r.id = t.run_id
+            AND r.task_generation = t.generation
+            AND r.enqueued_at IS NULL
+            AND r.completed_at IS NULL
+        FOR UPDATE
+    ) AS found
+),
+
 marked AS (
     UPDATE workspace_connector_sync_log AS r
     SET enqueued_at = coalesce(CAST(:now AS timestamptz), statement_timestamp()),
-        cloud_task_id = t.cloud_task_id
-    FROM taken AS t
-    WHERE r.id = t.run_id
-        AND r.task_generation = t.generation
-        AND r.enqueued_at IS NULL
-        AND r.completed_at IS NULL
+        cloud_task_id = w.cloud_task_id
+    FROM still_wanted AS w
+    WHERE r.id = w.id
     RETURNING r.id, r.workspace_id, r.task_generation
 )
 

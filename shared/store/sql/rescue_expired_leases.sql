@@ -39,7 +39,7 @@ rescued AS (
             )
         END
     FROM expired
-    WHERE r.id = expired.id AND r.status = 'in_progress'
+    WHERE r.id = expired.id
     RETURNING r.id, r.workspace_id, r.schedule_id, r.status, r.attempt, r.error
 ),
 

@@ -46,8 +46,14 @@ def public_id(name: str = "public_id") -> Column[object]:
     return Column(name, Uuid, nullable=False, unique=True, server_default=func.gen_random_uuid())
 
 
-def workspace_id() -> Column[int]:
-    """Return the column that says whose row it is."""
+def workspace_id(*, is_direct: bool = False) -> Column[int]:
+    """Return the column that says whose row it is.
+
+    Only a `is_direct` child of the workspace refers to it by this column alone. The others refer
+    to their parent by `(workspace_id, id)`, which says as much and costs one check less a row.
+    """
+    if not is_direct:
+        return Column("workspace_id", BigInteger, nullable=False)
     return Column("workspace_id", BigInteger, ForeignKey("workspace.id"), nullable=False)
 
 

@@ -30,7 +30,7 @@ workspace_connector = Table(
     metadata,
     internal_id(),
     public_id(),
-    workspace_id(),
+    workspace_id(is_direct=True),
     Column("connector_type", String(63), nullable=False),
     Column("name", String(200), nullable=False),
     # Without secrets: those are sealed in connector_credential.

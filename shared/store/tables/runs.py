@@ -161,7 +161,6 @@ Index(
     postgresql_where=text("status = 'in_progress'"),
 )
 Index("run_history_of_a_schedule", sync_log.c.schedule_id, desc(sync_log.c.id))
-Index("run_history_of_a_connector", sync_log.c.connector_id, desc(sync_log.c.id))
 
 sync_log_event = Table(
     "sync_log_event",

@@ -49,7 +49,7 @@ api_key = Table(
     metadata,
     internal_id(),
     public_id(),
-    workspace_id(),
+    workspace_id(is_direct=True),
     Column("name", String(200), nullable=False),
     # The part of the key that may be shown; the key is found by it.
     Column("prefix", String(16), nullable=False, unique=True),

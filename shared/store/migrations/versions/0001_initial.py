@@ -97,9 +97,7 @@ CREATE TABLE connector_credential (
     updated_at timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT connector_credential_pkey PRIMARY KEY (connector_id),
     CONSTRAINT credential_in_its_workspace FOREIGN KEY(workspace_id, connector_id) REFERENCES
-        workspace_connector (workspace_id, id),
-    CONSTRAINT connector_credential_workspace_id_fkey FOREIGN KEY(workspace_id) REFERENCES
-        workspace (id)
+        workspace_connector (workspace_id, id)
 )
 """,
     """
@@ -169,9 +167,7 @@ CREATE TABLE sync_schedule (
         'success', 'partial', 'failed')),
     CONSTRAINT error_message_only_on_failure CHECK (last_run_error IS NULL OR last_run_status
         IN ('failed', 'partial')),
-    CONSTRAINT sync_schedule_public_id_key UNIQUE (public_id),
-    CONSTRAINT sync_schedule_workspace_id_fkey FOREIGN KEY(workspace_id) REFERENCES workspace
-        (id)
+    CONSTRAINT sync_schedule_public_id_key UNIQUE (public_id)
 )
 """,
     """
@@ -238,9 +234,7 @@ CREATE TABLE workspace_connector_sync_log (
     CONSTRAINT attempts_are_bounded CHECK (attempt BETWEEN 0 AND max_attempts),
     CONSTRAINT period_count_range CHECK (period_count >= 1),
     CONSTRAINT workspace_connector_sync_log_workspace_connector_sync_l_4422 UNIQUE
-        (workspace_connector_sync_log_id),
-    CONSTRAINT workspace_connector_sync_log_workspace_id_fkey FOREIGN KEY(workspace_id)
-        REFERENCES workspace (id)
+        (workspace_connector_sync_log_id)
 )
 """,
     """
@@ -250,9 +244,6 @@ CREATE UNIQUE INDEX one_run_in_progress_per_connector ON workspace_connector_syn
     """
 CREATE UNIQUE INDEX one_waiting_interactive_run_per_connector ON workspace_connector_sync_log
         (connector_id) WHERE status = 'scheduled' AND trigger_type <> 'cloud_task'
-""",
-    """
-CREATE INDEX run_history_of_a_connector ON workspace_connector_sync_log (connector_id, id DESC)
 """,
     """
 CREATE INDEX run_history_of_a_schedule ON workspace_connector_sync_log (schedule_id, id DESC)
@@ -288,9 +279,7 @@ CREATE TABLE sync_log_event (
     detail JSONB DEFAULT '{}'::jsonb NOT NULL,
     CONSTRAINT sync_log_event_pkey PRIMARY KEY (id),
     CONSTRAINT event_of_its_run FOREIGN KEY(workspace_id, run_id) REFERENCES
-        workspace_connector_sync_log (workspace_id, id) ON DELETE CASCADE,
-    CONSTRAINT sync_log_event_workspace_id_fkey FOREIGN KEY(workspace_id) REFERENCES
-        workspace (id)
+        workspace_connector_sync_log (workspace_id, id) ON DELETE CASCADE
 )
 """,
     """
@@ -308,9 +297,7 @@ CREATE TABLE sync_watermark (
     updated_at timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT sync_watermark_pkey PRIMARY KEY (connector_id, stream),
     CONSTRAINT watermark_in_its_workspace FOREIGN KEY(workspace_id, connector_id) REFERENCES
-        workspace_connector (workspace_id, id),
-    CONSTRAINT sync_watermark_workspace_id_fkey FOREIGN KEY(workspace_id) REFERENCES
-        workspace (id)
+        workspace_connector (workspace_id, id)
 )
 """,
     """
