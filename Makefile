@@ -18,7 +18,7 @@ smoke: setup ## Sync real rows through the whole stack on throw-away data and co
 	@$(PY) -m infra.local.smoke
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
-	@$(PY) -m pytest $(T)
+	@$(PY) -m pytest -n auto $(T)
 
 check: setup ## Lint, formatting, types and import layers
 	@.venv/bin/ruff check

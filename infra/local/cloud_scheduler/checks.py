@@ -4,22 +4,22 @@ import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
-from infra.local.cloud_scheduler.cron import Cron, ScheduleError
-from infra.local.cloud_scheduler.errors import invalid, not_served
 from infra.local.cloud_scheduler.job import Rule
 from infra.local.cloud_scheduler.messages import (
     JobMessage,
     Message,
     TargetMessage,
-    duration,
     method_name,
 )
 from infra.local.cloud_scheduler.retries import RetryPolicy
+from infra.local.cloud_scheduler.schedule import recurrence_of
+from infra.local.emulator.backoff import Backoff
+from infra.local.emulator.errors import invalid, not_served
+from infra.local.emulator.messages import duration
+from infra.local.emulator.names import LOCATION
 
 MAX_PAGE_SIZE = 500
-_PARENT = r"projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+"
-_LOCATION = re.compile(_PARENT)
-_JOB = re.compile(rf"({_PARENT})/jobs/([^/]*)")
+_JOB = re.compile(rf"({LOCATION})/jobs/([^/]*)")
 _JOB_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
 _MAX_DESCRIPTION_CHARS = 500
 _MAX_URI_CHARS = 2_083
@@ -36,14 +36,6 @@ _MAX_RETRY_COUNT = 5
 _DEFAULT_MIN_BACKOFF = timedelta(seconds=5)
 _DEFAULT_MAX_BACKOFF = timedelta(hours=1)
 _DEFAULT_MAX_DOUBLINGS = 5
-
-
-def check_location(name: str) -> None:
-    """Refuse what is not `projects/P/locations/L`."""
-    if _LOCATION.fullmatch(name) is None:
-        raise invalid(
-            f'"{name}" must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>"'
-        )
 
 
 def location_of(job_name: str) -> str:
@@ -70,16 +62,10 @@ def check_job(job: JobMessage) -> Rule:
         raise invalid(f"Job.description is longer than {_MAX_DESCRIPTION_CHARS} characters.")
     _check_target(job)
     _check_deadline(job)
-    return Rule(cron=_cron_of(job), retry=_retry_policy_of(job.retry_config))
-
-
-def _cron_of(job: JobMessage) -> Cron:
     if not job.time_zone:
         job.time_zone = "UTC"
-    try:
-        return Cron.parse(job.schedule, job.time_zone)
-    except ScheduleError as error:
-        raise invalid(f"Schedule or time zone is invalid. {error}") from error
+    recurrence = recurrence_of(job.schedule, job.time_zone)
+    return Rule(recurrence, _retry_policy_of(job.retry_config))
 
 
 def _check_deadline(job: JobMessage) -> None:
@@ -106,18 +92,20 @@ def _retry_policy_of(config: Message) -> RetryPolicy:
             message.FromTimedelta(default)
     if config.max_doublings == 0:
         config.max_doublings = _DEFAULT_MAX_DOUBLINGS
-    policy = RetryPolicy(
-        retry_count=config.retry_count,
-        max_retry_duration=duration(config.max_retry_duration),
-        min_backoff=duration(config.min_backoff_duration),
-        max_backoff=duration(config.max_backoff_duration),
+    backoff = Backoff(
+        shortest=duration(config.min_backoff_duration),
+        longest=duration(config.max_backoff_duration),
         max_doublings=config.max_doublings,
     )
-    if policy.min_backoff > policy.max_backoff:
+    if backoff.shortest > backoff.longest:
         raise invalid(
             "RetryConfig.min_backoff_duration must not be greater than max_backoff_duration."
         )
-    return policy
+    return RetryPolicy(
+        retry_count=config.retry_count,
+        max_retry_duration=duration(config.max_retry_duration),
+        backoff=backoff,
+    )
 
 
 def _duration(message: Message, name: str) -> timedelta:
@@ -139,7 +127,7 @@ def _check_target(job: JobMessage) -> None:
         case None:
             raise invalid("Job.target is required.")
         case other:
-            raise not_served(f"{other}: use an http_target")
+            raise not_served("Cloud Scheduler", f"{other}: use an http_target")
     _check_uri(target.uri)
     _check_headers(target)
     _check_token(target)
@@ -183,7 +171,7 @@ def _check_headers(target: TargetMessage) -> None:
 def _check_token(target: TargetMessage) -> None:
     match target.WhichOneof("authorization_header"):
         case "oauth_token":
-            raise not_served("oauth_token: use an oidc_token")
+            raise not_served("Cloud Scheduler", "oauth_token: use an oidc_token")
         case "oidc_token" if not target.oidc_token.service_account_email:
             raise invalid("OidcToken.service_account_email is required.")
         case _:

@@ -1,16 +1,13 @@
 """Faults on demand: what may happen to a tick that no correct program may notice."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 import pydantic.dataclasses
 from pydantic import ConfigDict, Field, TypeAdapter, model_validator
 
-_SHARE_BITS = 64
+from infra.local.emulator.faults import Switches
 
 
 class FaultKind(StrEnum):
@@ -47,48 +44,25 @@ class Fault:
             raise ValueError("a delay needs seconds")
         return self
 
-    def strikes(self, job_id: str, scheduled_at: datetime) -> bool:
-        """Return whether this execution is struck; a repeat gets the same answer."""
-        if self.job not in (None, job_id):
-            return False
-        identity = f"{self.seed}:{self.kind}:{job_id}:{scheduled_at.isoformat()}"
-        digest = hashlib.sha256(identity.encode()).digest()
-        share = int.from_bytes(digest[: _SHARE_BITS // 8], "big") / 2**_SHARE_BITS
-        return share < self.probability
-
 
 FAULTS = TypeAdapter(list[Fault])
 """Reads a list of faults from JSON; raises `pydantic.ValidationError` for what makes no sense."""
 
 
-@dataclass(slots=True)
-class _Switch:
-    fault: Fault
-    hits: int = 0
-
-    @property
-    def is_over(self) -> bool:
-        return self.fault.times is not None and self.hits >= self.fault.times
-
-
 class FaultPlan:
-    """The switches that are on."""
+    """What the switches that are on do to an execution."""
 
     def __init__(self) -> None:
-        self._switches: tuple[_Switch, ...] = ()
-
-    def replace(self, faults: Sequence[Fault]) -> None:
-        """Turn exactly these on, with their counts at zero."""
-        self._switches = tuple(_Switch(fault) for fault in faults)
+        self.switches = Switches(FAULTS)
 
     def take(self, job_id: str, scheduled_at: datetime) -> Fault | None:
-        """Return the fault that strikes an execution, if one does, and count it."""
-        for switch in self._switches:
-            if not switch.is_over and switch.fault.strikes(job_id, scheduled_at):
-                switch.hits += 1
+        """Return the fault that strikes an execution, if one does, and count it.
+
+        Chance gives a repeated question the same answer.
+        """
+        for switch in self.switches:
+            if switch.fault.job not in (None, job_id):
+                continue
+            if switch.ask(f"{job_id}:{scheduled_at.isoformat()}"):
                 return switch.fault
         return None
-
-    def report(self) -> list[dict[str, Any]]:
-        """Return each fault as a JSON object, with how often it happened."""
-        return [{**asdict(switch.fault), "hits": switch.hits} for switch in self._switches]

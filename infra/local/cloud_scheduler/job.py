@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from infra.local.cloud_scheduler.cron import Cron
 from infra.local.cloud_scheduler.retries import RetryPolicy
+from shared.domain.recurrence import Recurrence
 
 OK = 0
 """The google.rpc code of an attempt that the target acknowledged."""
@@ -14,8 +14,15 @@ OK = 0
 class Rule:
     """What decides the times of a job."""
 
-    cron: Cron
+    recurrence: Recurrence
     retry: RetryPolicy
+
+    def next_after(self, instant: datetime) -> datetime:
+        """Return the first firing after an instant; raise `OverflowError` beyond the year 9999."""
+        following = self.recurrence.next_after(instant)
+        if following is None:
+            raise OverflowError("The calendar ends before the next firing.")
+        return following
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +85,7 @@ class Step:
 
 def new_job(rule: Rule, now: datetime) -> JobState:
     """Return a job that waits for its first instant after `now`."""
-    return JobState(rule=rule, next_at=rule.cron.next_after(now))
+    return JobState(rule=rule, next_at=rule.next_after(now))
 
 
 def due(state: JobState, now: datetime) -> Step:
@@ -90,7 +97,7 @@ def due(state: JobState, now: datetime) -> Step:
         return step
     scheduled_at = state.next_at
     # Instants that passed while this machine slept are not made up for one by one.
-    planned = replace(step.state, next_at=state.rule.cron.next_after(max(now, scheduled_at)))
+    planned = replace(step.state, next_at=state.rule.next_after(max(now, scheduled_at)))
     if planned.executions:
         return Step(replace(planned, skipped=planned.skipped + 1), step.attempts)
     return _start(planned, scheduled_at, now)
@@ -98,7 +105,7 @@ def due(state: JobState, now: datetime) -> Step:
 
 def force(state: JobState, now: datetime) -> Step:
     """Start an execution at once, whatever is paused or outstanding; it carries the next time."""
-    scheduled_at = state.rule.cron.next_after(now) if state.is_paused else state.next_at
+    scheduled_at = state.rule.next_after(now) if state.is_paused else state.next_at
     return _start(state, scheduled_at, now)
 
 
@@ -131,12 +138,12 @@ def pause(state: JobState) -> JobState:
 
 def resume(state: JobState, now: datetime) -> JobState:
     """Go on with the first instant after `now`; what passed meanwhile is not made up for."""
-    return replace(state, is_paused=False, next_at=state.rule.cron.next_after(now))
+    return replace(state, is_paused=False, next_at=state.rule.next_after(now))
 
 
 def change(state: JobState, rule: Rule, now: datetime) -> JobState:
     """Follow another rule from `now` on; what is outstanding stays so."""
-    return replace(state, rule=rule, next_at=rule.cron.next_after(now))
+    return replace(state, rule=rule, next_at=rule.next_after(now))
 
 
 def _start(state: JobState, scheduled_at: datetime, now: datetime) -> Step:

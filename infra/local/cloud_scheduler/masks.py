@@ -1,7 +1,7 @@
 """Which fields of a job an update replaces."""
 
-from infra.local.cloud_scheduler.errors import invalid
 from infra.local.cloud_scheduler.messages import FieldMask, Job, JobMessage, Message
+from infra.local.emulator.errors import invalid
 
 _OUTPUT_ONLY = frozenset(
     {"name", "user_update_time", "state", "status", "schedule_time", "last_attempt_time"}

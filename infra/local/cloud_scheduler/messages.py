@@ -1,15 +1,16 @@
 """The protobuf messages of the API, and how their times become Python's."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from google.cloud import scheduler_v1
 from google.protobuf import empty_pb2, field_mask_pb2
 
+from infra.local.emulator.messages import Message
+
 # protobuf builds these classes at run time, so there is no type that a checker could know.
 JobMessage: TypeAlias = Any
 TargetMessage: TypeAlias = Any
-Message: TypeAlias = Any
 
 Job = scheduler_v1.Job.pb()
 CreateJobRequest = scheduler_v1.CreateJobRequest.pb()
@@ -33,11 +34,6 @@ def method_name(target: TargetMessage) -> str:
     method = scheduler_v1.HttpMethod(target.http_method)
     unspecified = method is scheduler_v1.HttpMethod.HTTP_METHOD_UNSPECIFIED
     return "POST" if unspecified else method.name
-
-
-def duration(message: Message) -> timedelta:
-    """Return a Duration; raises `ValueError` or `OverflowError` for one out of range."""
-    return message.ToTimedelta()
 
 
 def set_instant(timestamp: Message, instant: datetime) -> None:

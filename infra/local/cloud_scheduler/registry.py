@@ -13,10 +13,8 @@ from infra.local.cloud_scheduler import job as life
 from infra.local.cloud_scheduler.checks import (
     MAX_PAGE_SIZE,
     check_job,
-    check_location,
     location_of,
 )
-from infra.local.cloud_scheduler.errors import ApiError, invalid
 from infra.local.cloud_scheduler.masks import merged
 from infra.local.cloud_scheduler.messages import (
     ENABLED,
@@ -26,9 +24,11 @@ from infra.local.cloud_scheduler.messages import (
     JobMessage,
     Message,
     TargetMessage,
-    duration,
     set_instant,
 )
+from infra.local.emulator.errors import ApiError, invalid
+from infra.local.emulator.messages import duration
+from infra.local.emulator.names import check_location
 
 
 class Event(StrEnum):

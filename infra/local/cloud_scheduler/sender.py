@@ -1,6 +1,5 @@
 """Sends one delivery over HTTP and says in google.rpc codes how it ended."""
 
-import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime
@@ -8,29 +7,16 @@ from types import TracebackType
 from typing import Self
 
 import aiohttp
-from google.rpc import code_pb2
+from grpc import StatusCode
 
-from infra.local.cloud_scheduler.messages import method_name
 from infra.local.cloud_scheduler.registry import Delivery
-from infra.local.cloud_scheduler.request import audience_of, headers_of
+from infra.local.cloud_scheduler.request import outgoing_request
+from infra.local.emulator.codes import is_success, status_code_of
+from infra.local.emulator.outgoing import NoAnswerError, answer_to
 from infra.local.identity import LocalSigner
 from shared.logs import log_event
 
 _log = logging.getLogger(__name__)
-_FIRST_SUCCESS, _AFTER_SUCCESS = 200, 300
-_CODES = {
-    400: code_pb2.INVALID_ARGUMENT,
-    401: code_pb2.UNAUTHENTICATED,
-    403: code_pb2.PERMISSION_DENIED,
-    404: code_pb2.NOT_FOUND,
-    409: code_pb2.ABORTED,
-    429: code_pb2.RESOURCE_EXHAUSTED,
-    499: code_pb2.CANCELLED,
-    500: code_pb2.INTERNAL,
-    501: code_pb2.UNIMPLEMENTED,
-    503: code_pb2.UNAVAILABLE,
-    504: code_pb2.DEADLINE_EXCEEDED,
-}
 
 
 class Sender:
@@ -44,7 +30,6 @@ class Sender:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(force_close=True, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),  # the deadline of the job is the only one
             skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type"),
         )
 
@@ -61,32 +46,18 @@ class Sender:
 
     async def send(self, delivery: Delivery) -> int:
         """Send and return the code: OK only for an answer of 200 to 299 before the deadline."""
+        request = outgoing_request(delivery, self._signer, self._now())
         try:
-            async with asyncio.timeout(delivery.deadline.total_seconds()):
-                status = await self._status_of(delivery)
+            status = await answer_to(request, self._session, follow_redirects=True)
         except TimeoutError:
             _warn(delivery, "The target did not answer in time")
-            return code_pb2.DEADLINE_EXCEEDED
-        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return StatusCode.DEADLINE_EXCEEDED.value[0]
+        except NoAnswerError as error:
             _warn(delivery, "The target could not be called", cause=str(error))
-            return code_pb2.UNAVAILABLE
-        if _FIRST_SUCCESS <= status < _AFTER_SUCCESS:
-            return code_pb2.OK
-        _warn(delivery, "The target answered with a failure", status=status)
-        return _CODES.get(status, code_pb2.UNKNOWN)
-
-    async def _status_of(self, delivery: Delivery) -> int:
-        target = delivery.target
-        headers = headers_of(delivery)
-        if target.HasField("oidc_token"):
-            email = target.oidc_token.service_account_email
-            token = self._signer.token(email, audience_of(target), self._now())
-            headers["Authorization"] = f"Bearer {token}"
-        async with self._session.request(
-            method_name(target), target.uri, headers=headers, data=target.body or None
-        ) as response:
-            await response.read()
-            return response.status
+            return StatusCode.UNAVAILABLE.value[0]
+        if not is_success(status):
+            _warn(delivery, "The target answered with a failure", status=status)
+        return status_code_of(status).value[0]
 
 
 def _warn(delivery: Delivery, sentence: str, **fields: object) -> None:

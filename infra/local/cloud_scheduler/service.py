@@ -1,20 +1,15 @@
 """The gRPC face: google.cloud.scheduler.v1.CloudScheduler by generic handlers."""
 
-from collections.abc import Callable
-from functools import partial
 from uuid import uuid4
 
 import grpc
 
 from infra.local.cloud_scheduler import messages
 from infra.local.cloud_scheduler.engine import Engine
-from infra.local.cloud_scheduler.errors import ApiError
-from infra.local.cloud_scheduler.messages import Message
+from infra.local.emulator.messages import Message
+from infra.local.emulator.methods import Method, generic_handler
 
 _SERVICE = "google.cloud.scheduler.v1.CloudScheduler"
-
-Call = Callable[[Message], Message]
-Context = grpc.aio.ServicerContext[Message, Message]
 
 
 class CloudSchedulerService:
@@ -27,25 +22,17 @@ class CloudSchedulerService:
 
     def handler(self) -> grpc.GenericRpcHandler:
         """Return what a gRPC server is to be given."""
-        calls: dict[str, tuple[Call, type[Message]]] = {
-            "CreateJob": (self._create, messages.CreateJobRequest),
-            "UpdateJob": (self._update, messages.UpdateJobRequest),
-            "GetJob": (self._get, messages.GetJobRequest),
-            "ListJobs": (self._list, messages.ListJobsRequest),
-            "DeleteJob": (self._delete, messages.DeleteJobRequest),
-            "PauseJob": (self._pause, messages.PauseJobRequest),
-            "ResumeJob": (self._resume, messages.ResumeJobRequest),
-            "RunJob": (self._run, messages.RunJobRequest),
+        methods: dict[str, Method] = {
+            "CreateJob": (messages.CreateJobRequest, self._create),
+            "UpdateJob": (messages.UpdateJobRequest, self._update),
+            "GetJob": (messages.GetJobRequest, self._get),
+            "ListJobs": (messages.ListJobsRequest, self._list),
+            "DeleteJob": (messages.DeleteJobRequest, self._delete),
+            "PauseJob": (messages.PauseJobRequest, self._pause),
+            "ResumeJob": (messages.ResumeJobRequest, self._resume),
+            "RunJob": (messages.RunJobRequest, self._run),
         }
-        methods = {
-            name: grpc.unary_unary_rpc_method_handler(
-                partial(_answer, call),
-                request_deserializer=request.FromString,
-                response_serializer=_serialized,
-            )
-            for name, (call, request) in calls.items()
-        }
-        return grpc.method_handlers_generic_handler(_SERVICE, methods)
+        return generic_handler(_SERVICE, methods)
 
     def _create(self, request: Message) -> Message:
         job = self._registry.create(request.parent, request.job, uuid4().hex, self._clock.now())
@@ -80,14 +67,3 @@ class CloudSchedulerService:
         job, deliveries = self._registry.force(request.name, self._clock.now())
         self._engine.start(deliveries)
         return job
-
-
-async def _answer(call: Call, request: Message, context: Context) -> Message:
-    try:
-        return call(request)
-    except ApiError as error:
-        await context.abort(error.status, error.message)
-
-
-def _serialized(message: Message) -> bytes:
-    return message.SerializeToString()

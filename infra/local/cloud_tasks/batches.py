@@ -9,7 +9,6 @@ from grpc import StatusCode
 
 from infra.local.cloud_tasks import names
 from infra.local.cloud_tasks.cloud import CloudState
-from infra.local.cloud_tasks.errors import ApiError, invalid
 from infra.local.cloud_tasks.messages import (
     BatchCreateTasksMetadata,
     BatchCreateTasksResponse,
@@ -19,6 +18,7 @@ from infra.local.cloud_tasks.messages import (
     OperationMessage,
     TaskMessage,
 )
+from infra.local.emulator.errors import ApiError, invalid
 
 _MAX_CREATIONS = 100
 _MAX_DELETIONS = 1_000

@@ -8,7 +8,6 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from infra.local.cloud_tasks import names
-from infra.local.cloud_tasks.errors import ApiError, invalid
 from infra.local.cloud_tasks.messages import OperationMessage, Queue, QueueMessage, TaskMessage
 from infra.local.cloud_tasks.queue import QueueState
 from infra.local.cloud_tasks.queue_rules import (
@@ -19,6 +18,8 @@ from infra.local.cloud_tasks.queue_rules import (
 )
 from infra.local.cloud_tasks.table import StoredTask
 from infra.local.cloud_tasks.task_rules import DeadlineRange, complete_task
+from infra.local.emulator.errors import ApiError, invalid
+from infra.local.emulator.names import check_location
 
 TASK_TOMBSTONE = timedelta(hours=24)
 QUEUE_TOMBSTONE = timedelta(days=7)
@@ -86,7 +87,7 @@ class CloudState:
 
     def create_queue(self, parent: str, queue: QueueMessage, now: datetime) -> QueueState:
         """Create a queue; its name must be below `parent`, unused, and not deleted lately."""
-        names.check_location(parent)
+        check_location(parent)
         if names.location_of(queue.name) != parent:
             raise invalid(f'The queue name "{queue.name}" must be in the location "{parent}".')
         if queue.name in self._queues:

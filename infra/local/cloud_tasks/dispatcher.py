@@ -6,12 +6,12 @@ from datetime import timedelta
 from typing import Self
 
 import aiohttp
-from yarl import URL
 
 from infra.local.cloud_tasks.faults import FaultKind, FaultPlan
 from infra.local.cloud_tasks.outcome import DEADLINE_EXCEEDED, NO_ANSWER, Outcome
-from infra.local.cloud_tasks.outgoing import OutgoingRequest, outgoing_request
+from infra.local.cloud_tasks.outgoing import outgoing_request
 from infra.local.cloud_tasks.queue import Attempt, QueueState
+from infra.local.emulator.outgoing import NoAnswerError, OutgoingRequest, answer_to
 from infra.local.identity import LocalSigner
 from shared.clock import utc_now
 from shared.logs import log_event
@@ -21,7 +21,6 @@ _LOG = logging.getLogger(__name__)
 _LONGEST_SLEEP = timedelta(seconds=5)
 # Below the idle time after which common servers close: a request on a closing connection fails.
 _KEEP_ALIVE_SECONDS = 1.0
-_CHUNK_BYTES = 65_536
 
 
 class Dispatcher:
@@ -108,19 +107,8 @@ class Dispatcher:
 
     async def _send(self, request: OutgoingRequest) -> Outcome:
         try:
-            async with self._session.request(
-                request.method,
-                URL(request.url),
-                headers=request.headers,
-                data=request.body or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=request.deadline.total_seconds()),
-            ) as response:
-                # The answer is over when its body is; what it says is nobody's business.
-                async for _ in response.content.iter_chunked(_CHUNK_BYTES):
-                    pass
-                return Outcome(response.status)
+            return Outcome(await answer_to(request, self._session, follow_redirects=False))
         except TimeoutError:
             return DEADLINE_EXCEEDED
-        except (aiohttp.ClientError, OSError, ValueError):
+        except NoAnswerError:
             return NO_ANSWER

@@ -1,16 +1,13 @@
 """Faults on demand: what a queue may do to a task that no correct program may notice."""
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 
 import pydantic.dataclasses
 from pydantic import Field, TypeAdapter
 
-_SHARE_BITS = 64
+from infra.local.emulator.faults import Switch, Switches, share_of
 
 
 class FaultKind(StrEnum):
@@ -51,36 +48,11 @@ FAULTS = TypeAdapter(list[Fault])
 """Reads a list of faults from JSON; raises `pydantic.ValidationError` for what makes no sense."""
 
 
-@dataclass(slots=True)
-class _Switch:
-    fault: Fault
-    asked: int = 0
-    hits: int = 0
-
-    def ask(self) -> bool:
-        if self.fault.times is not None and self.hits >= self.fault.times:
-            return False
-        self.asked += 1
-        hit = self.share("hit") < self.fault.probability
-        self.hits += hit
-        return hit
-
-    def share(self, use: str) -> float:
-        """Return a number in [0, 1) that depends on nothing but the fault and its count."""
-        identity = f"{self.fault.seed}:{self.fault.kind}:{use}:{self.asked}"
-        digest = hashlib.sha256(identity.encode()).digest()
-        return int.from_bytes(digest[: _SHARE_BITS // 8], "big") / 2**_SHARE_BITS
-
-
 class FaultPlan:
-    """The switches that are on."""
+    """What the switches that are on do to a queue."""
 
     def __init__(self) -> None:
-        self._switches: tuple[_Switch, ...] = ()
-
-    def replace(self, faults: Sequence[Fault]) -> None:
-        """Turn exactly these on, with their counts at zero."""
-        self._switches = tuple(_Switch(fault) for fault in faults)
+        self.switches = Switches(FAULTS)
 
     def hits(self, kind: FaultKind, queue: str) -> bool:
         """Return whether this fault happens now; asking uses up one of its times."""
@@ -92,19 +64,14 @@ class FaultPlan:
         if (delay := self._hit(FaultKind.DELAY, queue)) is not None:
             seconds += delay.fault.seconds
         if (reorder := self._hit(FaultKind.REORDER, queue)) is not None:
-            seconds += reorder.fault.seconds * reorder.share("place")
+            seconds += reorder.fault.seconds * share_of(reorder.fault, f"place:{reorder.asked}")
         return timedelta(seconds=seconds)
 
-    def report(self) -> list[dict[str, Any]]:
-        """Return each fault as a JSON object, with how often it was asked for and happened."""
-        return [
-            {**asdict(switch.fault), "asked": switch.asked, "hits": switch.hits}
-            for switch in self._switches
-        ]
-
-    def _hit(self, kind: FaultKind, queue: str) -> _Switch | None:
-        for switch in self._switches:
+    def _hit(self, kind: FaultKind, queue: str) -> Switch[Fault] | None:
+        for switch in self.switches:
             fault = switch.fault
-            if fault.kind is kind and fault.queue in (None, queue) and switch.ask():
+            if fault.kind is not kind or fault.queue not in (None, queue):
+                continue
+            if switch.ask(f"hit:{switch.asked + 1}"):
                 return switch
         return None

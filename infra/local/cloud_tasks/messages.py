@@ -1,17 +1,18 @@
 """The protobuf messages of the API, without the proto-plus wrappers that cost most of a call."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from google.cloud import tasks_v2
 from google.longrunning import operations_pb2
+
+from infra.local.emulator.messages import Message
 
 # protobuf builds these classes at run time, so there is no type that a checker could know.
 TaskMessage: TypeAlias = Any
 QueueMessage: TypeAlias = Any
 RetryConfigMessage: TypeAlias = Any
 OperationMessage: TypeAlias = Any
-Message: TypeAlias = Any
 
 Task = tasks_v2.Task.pb()
 Queue = tasks_v2.Queue.pb()
@@ -50,11 +51,6 @@ def instant(timestamp: Message) -> datetime:
     Raises `ValueError` or `OverflowError` for one that no calendar holds.
     """
     return timestamp.ToDatetime(tzinfo=UTC)
-
-
-def duration(message: Message) -> timedelta:
-    """Return a Duration; raises `ValueError` or `OverflowError` for one out of range."""
-    return message.ToTimedelta()
 
 
 def view_of(task: TaskMessage, view: int) -> TaskMessage:

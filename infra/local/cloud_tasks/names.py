@@ -3,21 +3,12 @@
 import re
 import secrets
 
-from infra.local.cloud_tasks.errors import invalid
+from infra.local.emulator.errors import invalid
+from infra.local.emulator.names import LOCATION
 
-_PARENT = r"projects/[A-Za-z0-9.:-]+/locations/[a-z0-9-]+"
-_LOCATION = re.compile(_PARENT)
-_QUEUE = re.compile(rf"({_PARENT})/queues/([^/]*)")
+_QUEUE = re.compile(rf"({LOCATION})/queues/([^/]*)")
 _QUEUE_ID = re.compile(r"[A-Za-z0-9-]{1,100}")
 _TASK_ID = re.compile(r"[A-Za-z0-9_-]{1,500}")
-
-
-def check_location(name: str) -> None:
-    """Refuse what is not `projects/P/locations/L`."""
-    if _LOCATION.fullmatch(name) is None:
-        raise invalid(
-            f'"{name}" must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>"'
-        )
 
 
 def check_queue(name: str) -> None:

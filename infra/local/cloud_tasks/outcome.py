@@ -4,21 +4,10 @@ from dataclasses import dataclass
 
 from grpc import StatusCode
 
+from infra.local.emulator.codes import is_success, status_code_of
+
 _DEADLINE_STATUS = 504
 _NO_ANSWER_STATUS = 503
-_CODES = {
-    400: StatusCode.INVALID_ARGUMENT,
-    401: StatusCode.UNAUTHENTICATED,
-    403: StatusCode.PERMISSION_DENIED,
-    404: StatusCode.NOT_FOUND,
-    409: StatusCode.ABORTED,
-    429: StatusCode.RESOURCE_EXHAUSTED,
-    499: StatusCode.CANCELLED,
-    500: StatusCode.INTERNAL,
-    501: StatusCode.UNIMPLEMENTED,
-    503: StatusCode.UNAVAILABLE,
-    504: StatusCode.DEADLINE_EXCEEDED,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +20,7 @@ class Outcome:
     @property
     def is_success(self) -> bool:
         """Return whether the task is done: 200 to 299, nothing else."""
-        return self.was_answered and self.http_status // 100 == 2  # noqa: PLR2004 (the class 2xx)
+        return self.was_answered and is_success(self.http_status)
 
     @property
     def counts_as_execution(self) -> bool:
@@ -50,7 +39,7 @@ class Outcome:
 
     @property
     def _status(self) -> StatusCode:
-        return _CODES.get(self.http_status, StatusCode.UNKNOWN)
+        return status_code_of(self.http_status)
 
 
 DEADLINE_EXCEEDED = Outcome(_DEADLINE_STATUS, was_answered=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-from infra.local.cloud_tasks.errors import invalid, not_served
 from infra.local.cloud_tasks.messages import (
     ListQueuesResponse,
     ListTasksResponse,
@@ -10,6 +9,7 @@ from infra.local.cloud_tasks.messages import (
     view_of,
 )
 from infra.local.cloud_tasks.queue import QueueState
+from infra.local.emulator.errors import invalid, not_served
 
 _MOST_TASKS = 1_000
 _MOST_QUEUES = 9_800
@@ -37,7 +37,7 @@ def task_page(queue: QueueState, request: Message) -> Message:
 def queue_page(queues: Iterable[QueueState], request: Message) -> Message:
     """Return one page of the queues of a location."""
     if request.filter:
-        raise not_served("ListQueuesRequest.filter")
+        raise not_served("Cloud Tasks", "ListQueuesRequest.filter")
     size = _page_size(request.page_size, _MOST_QUEUES)
     prefix = f"{request.parent}/queues/"
     found = sorted(

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 
 from grpc import StatusCode
 
-from infra.local.cloud_tasks.backoff import RetryPolicy
 from infra.local.cloud_tasks.bucket import TokenBucket
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.messages import PAUSED, RUNNING, QueueMessage, TaskMessage, instant
 from infra.local.cloud_tasks.outcome import Outcome
 from infra.local.cloud_tasks.queue_rules import overridden_retry_config
+from infra.local.cloud_tasks.retries import RetryPolicy
 from infra.local.cloud_tasks.table import StoredTask, TaskTable
 from infra.local.cloud_tasks.tombstones import Tombstones
+from infra.local.emulator.errors import ApiError
 
 _STILL_THERE = "Requested entity already exists"
 _TOO_RECENT = (

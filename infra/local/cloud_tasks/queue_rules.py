@@ -5,14 +5,14 @@ from math import ceil, isfinite
 
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from infra.local.cloud_tasks.errors import invalid, not_served
 from infra.local.cloud_tasks.messages import (
     Message,
     Queue,
     QueueMessage,
     RetryConfigMessage,
-    duration,
 )
+from infra.local.emulator.errors import invalid, not_served
+from infra.local.emulator.messages import duration
 
 _MAX_RATE = 500.0
 _MAX_CONCURRENT = 5_000
@@ -34,7 +34,7 @@ def checked_queue(queue: QueueMessage, *, no_doublings: bool = False) -> QueueMe
     """
     for field in ("app_engine_routing_override", "http_target"):
         if queue.HasField(field):
-            raise not_served(f"Queue.{field}")
+            raise not_served("Cloud Tasks", f"Queue.{field}")
     checked = Queue()
     checked.CopyFrom(queue)
     _check_rate_limits(checked.rate_limits)

@@ -1,19 +1,17 @@
 """The gRPC methods: read the clock, ask the state, wake the dispatcher, answer."""
 
-from collections.abc import Callable
-from typing import Any
-
 import grpc
 from google.protobuf.empty_pb2 import Empty
 
 from infra.local.cloud_tasks import messages as m
-from infra.local.cloud_tasks import names
 from infra.local.cloud_tasks.batches import create_batch, delete_batch
 from infra.local.cloud_tasks.cloud import AS_ASKED, CloudState, Placing
 from infra.local.cloud_tasks.dispatcher import Dispatcher
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.faults import FaultKind, FaultPlan
 from infra.local.cloud_tasks.pages import queue_page, task_page
+from infra.local.emulator.errors import ApiError
+from infra.local.emulator.methods import Method, generic_handler
+from infra.local.emulator.names import check_location
 from shared.clock import utc_now
 
 
@@ -26,8 +24,8 @@ class TasksService:
         self._faults = faults
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
-        """Return what a grpc.aio server needs; every other method is UNIMPLEMENTED."""
-        methods: dict[str, tuple[Any, Callable[[Any], m.Message]]] = {
+        """Return what a grpc.aio server needs."""
+        methods: dict[str, Method] = {
             "CreateTask": (m.CreateTaskRequest, self._create_task),
             "BatchCreateTasks": (m.BatchCreateTasksRequest, self._batch_create),
             "BatchDeleteTasks": (m.BatchDeleteTasksRequest, self._batch_delete),
@@ -44,10 +42,12 @@ class TasksService:
             "PauseQueue": (m.PauseQueueRequest, self._pause_queue),
             "ResumeQueue": (m.ResumeQueueRequest, self._resume_queue),
         }
-        operations = {"GetOperation": (m.GetOperationRequest, self._get_operation)}
+        operations: dict[str, Method] = {
+            "GetOperation": (m.GetOperationRequest, self._get_operation)
+        }
         return (
-            _generic_handler("google.cloud.tasks.v2.CloudTasks", methods),
-            _generic_handler("google.longrunning.Operations", operations),
+            generic_handler("google.cloud.tasks.v2.CloudTasks", methods),
+            generic_handler("google.longrunning.Operations", operations),
         )
 
     def _create_task(self, request: m.Message) -> m.TaskMessage:
@@ -111,7 +111,7 @@ class TasksService:
         return self._cloud.queue(request.name).config
 
     def _list_queues(self, request: m.Message) -> m.Message:
-        names.check_location(request.parent)
+        check_location(request.parent)
         return queue_page(self._cloud.queues(), request)
 
     def _create_queue(self, request: m.Message) -> m.QueueMessage:
@@ -142,33 +142,3 @@ class TasksService:
         queue.resume()
         self._dispatcher.poke(queue)
         return queue.config
-
-
-def _generic_handler(
-    service: str, methods: dict[str, tuple[Any, Callable[[Any], m.Message]]]
-) -> grpc.GenericRpcHandler:
-    return grpc.method_handlers_generic_handler(
-        service,
-        {
-            name: grpc.unary_unary_rpc_method_handler(
-                _answering(answer),
-                request_deserializer=request.FromString,
-                response_serializer=_serialized,
-            )
-            for name, (request, answer) in methods.items()
-        },
-    )
-
-
-def _answering(answer: Callable[[Any], m.Message]) -> Callable[..., Any]:
-    async def call(request: m.Message, context: grpc.aio.ServicerContext) -> m.Message:
-        try:
-            return answer(request)
-        except ApiError as error:
-            await context.abort(error.status, error.message)
-
-    return call
-
-
-def _serialized(message: m.Message) -> bytes:
-    return message.SerializeToString()

@@ -8,9 +8,10 @@ from urllib.parse import urlsplit
 
 from google.cloud.tasks_v2 import HttpMethod
 
-from infra.local.cloud_tasks.errors import invalid, not_served
-from infra.local.cloud_tasks.messages import Message, TaskMessage, duration, instant
+from infra.local.cloud_tasks.messages import Message, TaskMessage, instant
 from infra.local.cloud_tasks.queue_rules import check_retry_config
+from infra.local.emulator.errors import invalid, not_served
+from infra.local.emulator.messages import duration
 
 MAX_TASK_BYTES = 1_048_569
 MAX_URL_CHARACTERS = 2_083
@@ -63,7 +64,7 @@ def complete_task(task: TaskMessage, now: datetime, deadlines: DeadlineRange) ->
 
 def _check_target(task: TaskMessage) -> None:
     if task.HasField("app_engine_http_request"):
-        raise not_served("Task.appEngineHttpRequest")
+        raise not_served("Cloud Tasks", "Task.appEngineHttpRequest")
     request = task.http_request
     problem = _problem_of_url(request.url)
     if problem is not None:
@@ -76,7 +77,7 @@ def _check_target(task: TaskMessage) -> None:
         raise invalid("HttpRequest.body is allowed only with the methods POST, PUT and PATCH.")
     _check_headers(request)
     if request.HasField("oauth_token"):
-        raise not_served("HttpRequest.oauthToken")
+        raise not_served("Cloud Tasks", "HttpRequest.oauthToken")
     if request.HasField("oidc_token") and "@" not in request.oidc_token.service_account_email:
         raise invalid("HttpRequest.oidcToken.serviceAccountEmail must be an email address.")
 

@@ -2,10 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
-from infra.local.cloud_scheduler.cron import Cron
 from infra.local.cloud_scheduler.job import Rule
 from infra.local.cloud_scheduler.messages import Job, JobMessage
 from infra.local.cloud_scheduler.retries import RetryPolicy
+from infra.local.emulator.backoff import Backoff
+from shared.domain.recurrence import Recurrence
 
 PARENT = "projects/demo/locations/europe-north1"
 NAME = f"{PARENT}/jobs/tick"
@@ -18,14 +19,12 @@ def policy(retry_count: int = 0, max_retry_duration: timedelta = timedelta(0)) -
     return RetryPolicy(
         retry_count=retry_count,
         max_retry_duration=max_retry_duration,
-        min_backoff=10 * SECOND,
-        max_backoff=300 * SECOND,
-        max_doublings=3,
+        backoff=Backoff(10 * SECOND, 300 * SECOND, max_doublings=3),
     )
 
 
 def rule(retry: RetryPolicy | None = None, cron: str = "* * * * *") -> Rule:
-    return Rule(cron=Cron.parse(cron, "UTC"), retry=retry or policy())
+    return Rule(Recurrence.from_cron(cron, "UTC"), retry or policy())
 
 
 def message(**fields: object) -> JobMessage:

@@ -12,7 +12,7 @@ from tests.infra.cloud_scheduler.jobs import MINUTE, START
 
 def switched_on(*faults: Fault) -> FaultPlan:
     plan = FaultPlan()
-    plan.replace(faults)
+    plan.switches.replace(faults)
     return plan
 
 
@@ -20,7 +20,7 @@ def test_a_fault_strikes_as_often_as_it_was_told() -> None:
     plan = switched_on(Fault(FaultKind.DROP, times=2))
     struck = [plan.take("tick", START + n * MINUTE) is not None for n in range(4)]
     assert struck == [True, True, False, False]
-    assert [fault["hits"] for fault in plan.report()] == [2]
+    assert [fault["hits"] for fault in plan.switches.report()] == [2]
 
 
 def test_a_fault_without_a_count_always_strikes() -> None:
@@ -43,8 +43,9 @@ def test_the_first_fault_that_strikes_counts() -> None:
 
 def test_chance_is_the_same_each_time_and_near_its_probability() -> None:
     fault = Fault(FaultKind.DROP, probability=0.3, seed=1)
-    struck = [fault.strikes("tick", START + n * MINUTE) for n in range(1_000)]
-    assert struck == [fault.strikes("tick", START + n * MINUTE) for n in range(1_000)]
+    first, second = switched_on(fault), switched_on(fault)
+    struck = [first.take("tick", START + n * MINUTE) is not None for n in range(1_000)]
+    assert struck == [second.take("tick", START + n * MINUTE) is not None for n in range(1_000)]
     assert 250 < sum(struck) < 350
 
 

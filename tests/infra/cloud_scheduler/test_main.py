@@ -32,15 +32,16 @@ def started(*arguments: str) -> Generator[subprocess.Popen[str], None, None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_announces_its_ports_and_ends_quietly_when_asked(
+def test_it_announces_its_addresses_and_ends_quietly_when_asked(
     number: signal.Signals, tmp_path: Path
 ) -> None:
     with started("--port", "0", "--key-file", str(tmp_path / "key.pem")) as process:
         assert process.stdout is not None
-        ports = json.loads(process.stdout.readline())
-        assert ports.keys() == {"port", "control_port"}
-        for port in ports.values():
-            socket.create_connection(("127.0.0.1", port), _PATIENCE_SECONDS).close()
+        addresses = json.loads(process.stdout.readline())
+        assert addresses.keys() == {"address", "control_url", "certs_url"}
+        for place in (addresses["address"], addresses["control_url"].removeprefix("http://")):
+            host, _, port = place.partition(":")
+            socket.create_connection((host, int(port)), _PATIENCE_SECONDS).close()
         process.send_signal(number)
         output, errors = process.communicate(timeout=_PATIENCE_SECONDS)
     assert (process.returncode, output, errors) == (0, "", "")
@@ -73,4 +74,4 @@ def test_a_port_that_cannot_be_is_refused() -> None:
     with started("--port", "65536") as process:
         _, errors = process.communicate(timeout=_PATIENCE_SECONDS)
     assert process.returncode == 2
-    assert "65536 is not a port" in errors
+    assert "'65536' is no port" in errors

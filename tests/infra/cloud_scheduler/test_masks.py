@@ -2,9 +2,9 @@
 
 import pytest
 
-from infra.local.cloud_scheduler.errors import ApiError
 from infra.local.cloud_scheduler.masks import merged
 from infra.local.cloud_scheduler.messages import FieldMask
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_scheduler.jobs import message
 
 STORED = message(

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from grpc import StatusCode
 
-from infra.local.cloud_scheduler.errors import ApiError
 from infra.local.cloud_scheduler.messages import ENABLED, PAUSED, FieldMask
 from infra.local.cloud_scheduler.registry import Event, Registry
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_scheduler.jobs import MINUTE, NAME, PARENT, SECOND, START, message
 
 FIRST = datetime(2026, 11, 21, 8, 1, tzinfo=UTC)

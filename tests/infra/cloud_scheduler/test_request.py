@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from infra.local.cloud_scheduler.job import Attempt
 from infra.local.cloud_scheduler.registry import Delivery
-from infra.local.cloud_scheduler.request import audience_of, headers_of
+from infra.local.cloud_scheduler.request import headers_of
 from tests.infra.cloud_scheduler.jobs import NAME, START, message
 
 URI = "http://127.0.0.1:9/tick"
@@ -43,11 +43,3 @@ def test_the_owner_of_a_job_cannot_speak_for_the_service() -> None:
         "x-own": "kept",
     }
     assert headers(headers=forged) == {"x-own": "kept", **headers()}
-
-
-def test_a_token_is_for_the_uri_unless_the_job_says_otherwise() -> None:
-    token: dict[str, object] = {"service_account_email": "a@b"}
-    target = message(http_target={"uri": URI, "oidc_token": token}).http_target
-    assert audience_of(target) == URI
-    target.oidc_token.audience = "https://service"
-    assert audience_of(target) == "https://service"

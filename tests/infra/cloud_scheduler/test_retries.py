@@ -1,10 +1,9 @@
 """Retry policies."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from infra.local.cloud_scheduler.retries import RetryPolicy
-from tests.infra.cloud_scheduler.jobs import SECOND, START, policy
+from tests.infra.cloud_scheduler.jobs import START, policy
 
 
 def retries_of(retry: RetryPolicy, limit: int = 50) -> int:
@@ -16,16 +15,6 @@ def retries_of(retry: RetryPolicy, limit: int = 50) -> int:
             return attempts - 1
         now = at
     return limit
-
-
-def test_waits_double_then_grow_by_the_last_step_then_stay_at_the_maximum() -> None:
-    waits = [policy().backoff(retry) / SECOND for retry in range(1, 9)]
-    assert waits == [10, 20, 40, 80, 160, 240, 300, 300]
-
-
-def test_any_number_of_doublings_ends_at_the_maximum() -> None:
-    endless = replace(policy(), max_doublings=2**31 - 1)
-    assert endless.backoff(10_000) == 300 * SECOND
 
 
 def test_without_settings_a_failure_is_not_retried() -> None:

@@ -5,7 +5,6 @@ from grpc import StatusCode
 
 from infra.local.cloud_tasks.batches import create_batch, delete_batch
 from infra.local.cloud_tasks.cloud import CloudState
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.messages import (
     BatchCreateTasksMetadata,
     BatchCreateTasksRequest,
@@ -14,6 +13,7 @@ from infra.local.cloud_tasks.messages import (
     BatchDeleteTasksRequest,
     CreateTaskRequest,
 )
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_tasks.hand import NOW, QUEUE, cloud, task
 
 FREE, TAKEN = "free", "taken"

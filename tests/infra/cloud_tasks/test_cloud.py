@@ -5,8 +5,8 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from infra.local.cloud_tasks.cloud import Placing, check_starting_queues
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.messages import Operation, Queue
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_tasks.hand import LOCATION, NOW, QUEUE, after, cloud, task
 
 OTHER = f"{LOCATION}/queues/other"

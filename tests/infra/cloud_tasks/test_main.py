@@ -50,7 +50,7 @@ def test_a_taken_port_is_one_sentence_and_exit_code_1(tmp_path: Path, option: st
         with command(*ANY_PORT, option, port, key_file=tmp_path / "key.pem") as process:
             output, errors = process.communicate()
     assert (process.returncode, output) == (1, "")
-    assert errors.splitlines()[-1].startswith(f"Port {port} of 127.0.0.1 is taken")
+    assert errors.splitlines()[-1].startswith(f"Port {port} of 127.0.0.1 cannot be listened on")
 
 
 def test_two_servers_never_share_a_port(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from grpc import StatusCode
 
 from infra.local.cloud_tasks import names
-from infra.local.cloud_tasks.errors import ApiError
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_tasks.hand import LOCATION, QUEUE
 
 
@@ -57,12 +57,6 @@ def test_a_malformed_task_name_is_refused(name: str) -> None:
 def test_a_task_of_another_queue_is_refused() -> None:
     with pytest.raises(ApiError, match="must be the same as the queue name in the named task"):
         names.task_id_in(QUEUE, f"{QUEUE}-other/tasks/t")
-
-
-def test_a_location_is_checked() -> None:
-    names.check_location(LOCATION)
-    with pytest.raises(ApiError, match="must be formatted"):
-        names.check_location(QUEUE)
 
 
 def test_given_ids_are_20_digits_and_differ() -> None:

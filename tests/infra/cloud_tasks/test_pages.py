@@ -2,9 +2,9 @@ from typing import Any
 
 import pytest
 
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.messages import BASIC, FULL, ListQueuesRequest, ListTasksRequest, Queue
 from infra.local.cloud_tasks.pages import queue_page, task_page
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_tasks.hand import LOCATION, NOW, QUEUE, cloud, task
 
 

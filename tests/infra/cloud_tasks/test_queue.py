@@ -6,10 +6,10 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
 from infra.local.cloud_tasks.cloud import CloudState
-from infra.local.cloud_tasks.errors import ApiError
 from infra.local.cloud_tasks.messages import Queue, instant
 from infra.local.cloud_tasks.outcome import DEADLINE_EXCEEDED, Outcome
 from infra.local.cloud_tasks.queue import Attempt, QueueState
+from infra.local.emulator.errors import ApiError
 from tests.infra.cloud_tasks.hand import NOW, QUEUE, after, queue, task
 
 OK, NOT_FOUND, FAILED = Outcome(200), Outcome(404), Outcome(500)

@@ -5,13 +5,14 @@ import pytest
 from google.protobuf.field_mask_pb2 import FieldMask
 from grpc import StatusCode
 
-from infra.local.cloud_tasks.errors import ApiError
-from infra.local.cloud_tasks.messages import PAUSED, Queue, duration
+from infra.local.cloud_tasks.messages import PAUSED, Queue
 from infra.local.cloud_tasks.queue_rules import (
     checked_queue,
     merged_queue,
     overridden_retry_config,
 )
+from infra.local.emulator.errors import ApiError
+from infra.local.emulator.messages import duration
 from tests.infra.cloud_tasks.hand import NOW, QUEUE
 
 

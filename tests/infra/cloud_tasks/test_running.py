@@ -5,6 +5,7 @@ import pytest
 from google.cloud.tasks_v2 import CloudTasksClient
 
 from infra.local.cloud_tasks.running import running_cloud_tasks
+from infra.local.emulator.running import call_control
 from infra.local.identity import LocalSigner
 from shared.errors import ConfigurationError
 from tests.infra.cloud_tasks.hand import LOCATION, QUEUE
@@ -33,7 +34,7 @@ def test_it_ends_when_the_block_fails() -> None:
 def test_it_signs_with_the_key_that_it_is_given(tmp_path: Path) -> None:
     signer = LocalSigner.load_or_create(tmp_path / "key.pem")
     with running_cloud_tasks(key_file=tmp_path / "key.pem") as running:
-        assert running._call("GET", "/certs") == signer.certs()
+        assert call_control(running.control_url, "GET", "/certs") == signer.certs()
 
 
 def test_a_server_that_does_not_start_is_an_error(capfd: pytest.CaptureFixture[str]) -> None:

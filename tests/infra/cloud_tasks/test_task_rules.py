@@ -4,14 +4,15 @@ from typing import Any
 import pytest
 from grpc import StatusCode
 
-from infra.local.cloud_tasks.errors import ApiError
-from infra.local.cloud_tasks.messages import Task, duration, instant
+from infra.local.cloud_tasks.messages import Task, instant
 from infra.local.cloud_tasks.task_rules import (
     MAX_TASK_BYTES,
     MAX_URL_CHARACTERS,
     DeadlineRange,
     complete_task,
 )
+from infra.local.emulator.errors import ApiError
+from infra.local.emulator.messages import duration
 from tests.infra.cloud_tasks.hand import NOW, after, task
 
 POST, GET = 1, 2

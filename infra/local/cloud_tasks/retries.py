@@ -4,12 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Self
 
-from infra.local.cloud_tasks.messages import RetryConfigMessage, duration
+from infra.local.cloud_tasks.messages import RetryConfigMessage
+from infra.local.emulator.backoff import Backoff
+from infra.local.emulator.messages import duration
 
 RETENTION = timedelta(days=31)
 """How long the service keeps a task at all."""
 UNLIMITED = -1
-_DOUBLINGS_BEYOND_ANY_CAP = 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +20,7 @@ class RetryPolicy:
     max_attempts: int
     max_retry_duration: timedelta
     """Measured from the first attempt; zero for no limit."""
-    min_backoff: timedelta
-    max_backoff: timedelta
-    max_doublings: int
+    backoff: Backoff
 
     @classmethod
     def of(cls, config: RetryConfigMessage) -> Self:
@@ -29,20 +28,12 @@ class RetryPolicy:
         return cls(
             max_attempts=config.max_attempts,
             max_retry_duration=duration(config.max_retry_duration),
-            min_backoff=duration(config.min_backoff),
-            max_backoff=duration(config.max_backoff),
-            max_doublings=config.max_doublings,
+            backoff=Backoff(
+                shortest=duration(config.min_backoff),
+                longest=duration(config.max_backoff),
+                max_doublings=config.max_doublings,
+            ),
         )
-
-    def backoff(self, retry: int) -> timedelta:
-        """Return the wait before retry number `retry`, counted from 1.
-
-        It doubles `max_doublings` times, then grows by the last doubled step, up to the maximum.
-        """
-        doublings = min(retry - 1, self.max_doublings, _DOUBLINGS_BEYOND_ANY_CAP)
-        linear_steps = retry - 1 - doublings
-        microseconds = (self.min_backoff // _MICROSECOND) * 2**doublings * (linear_steps + 1)
-        return min(microseconds, self.max_backoff // _MICROSECOND) * _MICROSECOND
 
     def is_exhausted(self, attempts: int, since_first_attempt: timedelta) -> bool:
         """Return whether no attempt may follow: every limit that is set must be reached."""
@@ -61,7 +52,4 @@ class RetryPolicy:
         """Return when the attempt after a failure at `now` is due, or None if there is none."""
         if self.is_exhausted(attempts, now - first_attempt_at):
             return None
-        return now + self.backoff(attempts)
-
-
-_MICROSECOND = timedelta(microseconds=1)
+        return now + self.backoff.before(attempts)

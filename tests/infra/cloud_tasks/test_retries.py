@@ -1,10 +1,9 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from infra.local.cloud_tasks.backoff import RetryPolicy
+from infra.local.cloud_tasks.retries import RetryPolicy
+from infra.local.emulator.backoff import Backoff
 from tests.infra.cloud_tasks.hand import NOW, after
 
 SECOND = timedelta(seconds=1)
@@ -14,40 +13,9 @@ def policy(**changes: object) -> RetryPolicy:
     fields: dict[str, object] = {
         "max_attempts": 100,
         "max_retry_duration": timedelta(0),
-        "min_backoff": 10 * SECOND,
-        "max_backoff": 300 * SECOND,
-        "max_doublings": 3,
+        "backoff": Backoff(10 * SECOND, 300 * SECOND, max_doublings=3),
     }
     return RetryPolicy(**{**fields, **changes})  # type: ignore[arg-type]
-
-
-def test_the_documented_example_doubles_then_grows_in_steps_then_stays() -> None:
-    waits = [policy().backoff(retry) // SECOND for retry in range(1, 9)]
-    assert waits == [10, 20, 40, 80, 160, 240, 300, 300]
-
-
-def test_without_doublings_the_wait_grows_by_the_smallest_one() -> None:
-    waits = [policy(max_doublings=0).backoff(retry) // SECOND for retry in range(1, 5)]
-    assert waits == [10, 20, 30, 40]
-
-
-def test_the_default_of_a_tenth_of_a_second_is_kept_exactly() -> None:
-    wait = policy(min_backoff=timedelta(milliseconds=100), max_doublings=16).backoff(3)
-    assert wait == timedelta(milliseconds=400)
-
-
-@given(
-    st.integers(1, 10**6), st.integers(0, 10**9), st.integers(0, 10**9), st.integers(0, 2**31 - 1)
-)
-def test_no_wait_is_above_the_maximum_and_none_shrinks(
-    retry: int, least: int, extra: int, doublings: int
-) -> None:
-    one = policy(
-        min_backoff=timedelta(microseconds=least),
-        max_backoff=timedelta(microseconds=least + extra),
-        max_doublings=doublings,
-    )
-    assert one.min_backoff <= one.backoff(retry) <= one.backoff(retry + 1) <= one.max_backoff
 
 
 @pytest.mark.parametrize(

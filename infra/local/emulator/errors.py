@@ -1,4 +1,4 @@
-"""The one error of the API: a gRPC status and the sentence that the client sees."""
+"""The one error of the APIs: a gRPC status and the sentence that the client sees."""
 
 from grpc import StatusCode
 
@@ -22,6 +22,6 @@ def invalid(message: str) -> ApiError:
     return ApiError(StatusCode.INVALID_ARGUMENT, message)
 
 
-def not_served(what: str) -> ApiError:
-    """Return an UNIMPLEMENTED error for a part of the API that is not emulated."""
-    return ApiError(StatusCode.UNIMPLEMENTED, f"The local Cloud Tasks does not serve {what}.")
+def not_served(service: str, what: str) -> ApiError:
+    """Return an UNIMPLEMENTED error for a part of a service's API that is not emulated."""
+    return ApiError(StatusCode.UNIMPLEMENTED, f"The local {service} does not serve {what}.")

@@ -1,0 +1,1 @@
+"""What the local emulators have in common."""
