@@ -70,12 +70,3 @@ def is_free(port: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def is_listening(port: int) -> bool:
-    """Return whether somebody accepts connections on this TCP port of the loopback address."""
-    try:
-        socket.create_connection((HOST, port), timeout=1).close()
-    except OSError:
-        return False
-    return True

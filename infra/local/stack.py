@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.client
+import json
 import os
 import secrets
 import sys
@@ -11,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from infra.local.locks import take_lock
-from infra.local.ports import HOST, Ports, is_listening
+from infra.local.ports import HOST, Ports
 from infra.local.postgres import PostgresServer, start_postgres
 from infra.local.processes import Command, Show, Supervisor
 from shared.config import Settings
@@ -26,6 +28,7 @@ FUNCTIONS = ("dispatcher", "worker", "oauth_callback", "api")
 
 _READY_SECONDS = 60.0
 _PROBE_SECONDS = 5.0
+_QUEUES = 2
 _THREADS = "16"  # a function instance serves many requests; most of them wait
 _KEY_BYTES = 32
 
@@ -55,7 +58,7 @@ def started(
 ) -> Generator[Stack, None, None]:
     """Start every process on the data in `folder`, and end them all after the block.
 
-    What they need from each other (schema, queues, tick job) is `prepare`'s; both raise
+    The schema is `prepare`'s; both raise
     `ConfigurationError`, `ChildCrashedError` or `NotReadyError` with a sentence for a person.
     """
     folder = folder.resolve()
@@ -79,7 +82,9 @@ def prepare(stack: Stack) -> None:
             stack.postgres.create_database(database)
             _note_of_migration(stack).unlink(missing_ok=True)
     _migrate(stack)
-    _prepare_cloud(stack)
+    stack.supervisor.wait_until(
+        lambda: _has_queues_and_tick(stack.ports), _READY_SECONDS, "the local cloud"
+    )
     for function in FUNCTIONS:
         port: int = getattr(stack.ports, function)
         stack.supervisor.wait_until(lambda port=port: _answers(port), _READY_SECONDS, function)
@@ -114,14 +119,15 @@ def environment_of(folder: Path, ports: Ports, postgres: PostgresServer) -> Mapp
 
 def _start_children(stack: Stack, folder: Path) -> None:
     ports = stack.ports
-    clouds = {
-        "cloud_tasks": (ports.tasks, ports.tasks_control),
-        "cloud_scheduler": (ports.scheduler, ports.scheduler_control),
+    cloud = {
+        "--tasks-port": ports.tasks,
+        "--tasks-control-port": ports.tasks_control,
+        "--scheduler-port": ports.scheduler,
+        "--scheduler-control-port": ports.scheduler_control,
+        "--key-file": folder / "oidc-key.pem",
     }
-    for name, (port, control_port) in clouds.items():
-        addresses = ("--port", str(port), "--control-port", str(control_port))
-        key_file = ("--key-file", str(folder / "oidc-key.pem"))
-        stack.python(name, "-m", f"infra.local.{name}", *addresses, *key_file)
+    options = [text for option, value in cloud.items() for text in (option, str(value))]
+    stack.python("cloud", "-m", "infra.local.cloud", *options)
     for name in FUNCTIONS:
         source = ("--source", f"functions/{name}/main.py", "--target", name)
         address = ("--host", HOST, "--port", str(getattr(ports, name)))
@@ -145,25 +151,22 @@ def _note_of_migration(stack: Stack) -> Path:
     return stack.postgres.data_dir / "migrated_by"
 
 
-def _prepare_cloud(stack: Stack) -> None:
-    from shared.gcp.queues import ensure_queues  # noqa: PLC0415 (the children load meanwhile)
-    from shared.gcp.task_queue import tasks_client  # noqa: PLC0415
-    from shared.gcp.tick_job import ensure_tick_job, scheduler_client  # noqa: PLC0415
+def _has_queues_and_tick(ports: Ports) -> bool:
+    queues = _read(ports.tasks_control, "/stats").get("queues", {})
+    jobs = _read(ports.scheduler_control, "/stats").get("jobs", 0)
+    return len(queues) == _QUEUES and jobs == 1
 
-    settings = stack.settings
-    for part in ("tasks", "scheduler"):
-        port: int = getattr(stack.ports, part)
-        stack.supervisor.wait_until(
-            lambda port=port: is_listening(port), _READY_SECONDS, f"cloud_{part}"
-        )
-    ensure_queues(tasks_client(settings.tasks_emulator), settings)
-    ensure_tick_job(
-        scheduler_client(settings.scheduler_emulator),
-        project=settings.project,
-        location=settings.location,
-        dispatcher_url=settings.dispatcher_url,
-        service_account=settings.scheduler_service_account,
-    )
+
+def _read(port: int, path: str) -> dict[str, Any]:
+    """Return the JSON object that a control port answers with, or nothing yet."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=_PROBE_SECONDS)
+    try:
+        connection.request("GET", path)
+        return json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
 
 
 def _answers(port: int) -> bool:

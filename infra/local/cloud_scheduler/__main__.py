@@ -5,12 +5,17 @@ from collections.abc import Sequence
 
 from infra.local.cloud_scheduler.server import serve
 from infra.local.emulator.command import run_server, server_options, server_parser
+from infra.local.emulator.server import stop_requested
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until a signal; return 1, with one sentence on standard error, if that cannot be."""
     parsed = server_parser("infra.local.cloud_scheduler", __doc__).parse_args(arguments)
-    return run_server("cloud-scheduler", lambda: serve(server_options(parsed)))
+
+    async def work() -> None:
+        await serve(server_options(parsed), stop_requested())
+
+    return run_server("cloud-scheduler", work)
 
 
 if __name__ == "__main__":

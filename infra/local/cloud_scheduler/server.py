@@ -1,6 +1,7 @@
 """Puts the parts together and serves until it is told to stop."""
 
 import asyncio
+from collections.abc import Callable
 
 from infra.local.cloud_scheduler.control import Control
 from infra.local.cloud_scheduler.engine import Engine, ShiftedClock
@@ -8,18 +9,22 @@ from infra.local.cloud_scheduler.faults import FaultPlan
 from infra.local.cloud_scheduler.registry import Registry
 from infra.local.cloud_scheduler.sender import Sender
 from infra.local.cloud_scheduler.service import CloudSchedulerService
+from infra.local.emulator.addresses import Addresses, print_addresses
 from infra.local.emulator.control import control_app
-from infra.local.emulator.server import ServerOptions, listening, stop_requested
+from infra.local.emulator.server import ServerOptions, listening
 from infra.local.identity import LocalSigner
 from shared.clock import utc_now
 
 
-async def serve(options: ServerOptions) -> None:
-    """Serve until SIGTERM or SIGINT; print the addresses as JSON once they answer.
+async def serve(
+    options: ServerOptions,
+    stop: asyncio.Event,
+    announce: Callable[[Addresses], None] = print_addresses,
+) -> None:
+    """Serve until `stop` is set; announce the addresses once they answer.
 
     Raises `ConfigurationError` if a port is taken or the key file holds something else.
     """
-    stop = stop_requested()
     signer = LocalSigner.load_or_create(options.key_file)
     async with Sender(signer, utc_now) as sender:
         engine = Engine(Registry(), FaultPlan(), sender, ShiftedClock(utc_now))
@@ -27,7 +32,7 @@ async def serve(options: ServerOptions) -> None:
         control = control_app(signer, engine.faults.switches, Control(engine).routes())
         async with listening(options, (handler,), control) as addresses:
             work = asyncio.create_task(engine.run())
-            print(addresses.line(), flush=True)
+            announce(addresses)
             stopping = asyncio.create_task(stop.wait())
             # An engine that ends by itself has failed: its error is raised here.
             await asyncio.wait({work, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -9,6 +9,7 @@ from infra.local.cloud_tasks.cloud import TASK_TOMBSTONE, Rules, check_starting_
 from infra.local.cloud_tasks.server import serve
 from infra.local.cloud_tasks.task_rules import SHORTEST_DEADLINE, DeadlineRange
 from infra.local.emulator.command import run_server, server_options, server_parser
+from infra.local.emulator.server import stop_requested
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = _parser().parse_args(arguments)
 
     async def work() -> None:
-        await serve(server_options(parsed), _rules(parsed))
+        await serve(server_options(parsed), _rules(parsed), stop_requested())
 
     return run_server("cloud-tasks", work)
 

@@ -30,3 +30,8 @@ class Addresses:
     def line(self) -> str:
         """Return the JSON object that a server prints."""
         return json.dumps(asdict(self))
+
+
+def print_addresses(addresses: Addresses) -> None:
+    """Print the line that `Addresses.from_line` reads."""
+    print(addresses.line(), flush=True)

@@ -17,8 +17,10 @@ _LAST_PORT = 65_535
 def server_parser(module: str, description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the options of every server."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)
-    parser.add_argument("--port", type=_port, default=0, help="of gRPC; 0, the default, is any")
-    parser.add_argument("--control-port", type=_port, default=0, help="of HTTP; 0 is any")
+    parser.add_argument(
+        "--port", type=port_number, default=0, help="of gRPC; 0, the default, is any"
+    )
+    parser.add_argument("--control-port", type=port_number, default=0, help="of HTTP; 0 is any")
     parser.add_argument(
         "--key-file",
         type=Path,
@@ -44,7 +46,8 @@ def run_server(service: str, serve: Callable[[], Coroutine[None, None, None]]) -
     return 0
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Return the port that an argument names, 0 for any; for argparse."""
     if not text.isdecimal() or int(text) > _LAST_PORT:
         raise argparse.ArgumentTypeError(f"{text!r} is no port: use 0 to {_LAST_PORT}")
     return int(text)
