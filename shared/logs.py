@@ -53,8 +53,10 @@ def configure_logging(log_format: str, *, service: str, project: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     # These narrate every request and every pool event; what matters of it we log ourselves.
-    for noisy in ("urllib3", "google", "sqlalchemy.pool", "dlt", "werkzeug"):
+    for noisy in ("urllib3", "google", "sqlalchemy.pool", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    # dlt quotes rows and parameters of a load that failed; we translate its errors and log those.
+    logging.getLogger("dlt").setLevel(logging.CRITICAL)
 
 
 def bind_trace(traceparent: str, cloud_trace: str, project: str) -> None:

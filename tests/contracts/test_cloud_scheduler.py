@@ -2,9 +2,8 @@
 
 import re
 import time
-from collections.abc import Callable, Generator
-from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from collections.abc import Generator
+from datetime import UTC, timedelta
 
 import grpc
 import pytest
@@ -18,13 +17,18 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from infra.local.cloud_scheduler.faults import Fault, FaultKind
 from infra.local.cloud_scheduler.running import RunningCloudScheduler, running_cloud_scheduler
-from tests.infra.cloud_scheduler.recorder import Received, Recorder, recording
+from tests.contracts.scheduler import (
+    PARENT,
+    SCHEDULE_TIME,
+    job_for,
+    quiet,
+    schedule_times,
+    until,
+)
+from tests.infra.cloud_scheduler.recorder import Recorder, recording
 
-PARENT = "projects/demo/locations/europe-north1"
 MINUTE = timedelta(minutes=1)
 SERVICE_ACCOUNT = "scheduler@demo.iam.gserviceaccount.com"
-SCHEDULE_TIME = "x-cloudscheduler-scheduletime"
-_PATIENCE_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -58,35 +62,6 @@ def _early_in_a_minute_without_jobs(
 def target() -> Generator[Recorder, None, None]:
     with recording() as recorder:
         yield recorder
-
-
-def job_for(target: Recorder, **fields: object) -> Job:
-    """Return a new minutely job that calls the target."""
-    http_target = {"uri": target.url, "http_method": "POST"}
-    complete: dict[str, object] = {
-        "name": f"{PARENT}/jobs/job-{uuid4().hex}",
-        "schedule": "* * * * *",
-        "time_zone": "Etc/UTC",
-        "http_target": http_target,
-    }
-    return Job({**complete, **fields})
-
-
-def until(found: Callable[[], bool]) -> None:
-    """Wait for something that happens elsewhere."""
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while not found():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def schedule_times(received: list[Received]) -> list[datetime]:
-    return [datetime.fromisoformat(each.headers[SCHEDULE_TIME]) for each in received]
-
-
-def quiet(scheduler: RunningCloudScheduler) -> None:
-    """Wait until no execution is outstanding."""
-    until(lambda: scheduler.stats()["outstanding"] == 0)
 
 
 class TestJobs:

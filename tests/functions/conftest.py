@@ -24,7 +24,6 @@ from shared.wiring import wire
 from tests.settings import make_settings
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
-NAMES = ("api", "dispatcher", "oauth_callback", "worker")
 CANARY = "canary-Zx81"
 AWAY = f"postgresql+pg8000://somebody:{CANARY}@127.0.0.1:1/nowhere"
 """A database where nobody listens."""

@@ -8,7 +8,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from shared.wiring import wire
-from tests.functions.conftest import AWAY, CANARY, NAMES, Logged, Serve, Tokens
+from tests.functions.conftest import AWAY, CANARY, Logged, Serve, Tokens
+
+WIRED = ("api", "dispatcher", "worker")
+"""The functions that read settings: the OAuth callback has nothing to set up yet."""
 
 
 def call(client: FlaskClient, name: str, tokens: Tokens) -> TestResponse:
@@ -41,7 +44,7 @@ def test_a_database_that_is_away_is_a_500_that_says_nothing_of_it(
         assert told not in written
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WIRED)
 def test_a_missing_setting_is_a_500_and_named_in_the_log_alone(
     serve: Serve,
     tokens: Tokens,
@@ -57,7 +60,7 @@ def test_a_missing_setting_is_a_500_and_named_in_the_log_alone(
     assert wire.cache_info().currsize == 0
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WIRED)
 def test_the_environment_is_read_at_the_first_request_and_kept(
     serve: Serve, tokens: Tokens, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -70,7 +73,7 @@ def test_the_environment_is_read_at_the_first_request_and_kept(
     assert wire.cache_info().misses == 1
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WIRED)
 def test_logs_take_the_form_that_the_environment_asks_for(
     serve: Serve,
     tokens: Tokens,
