@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from shared.config import Settings
-from shared.errors import UnauthenticatedError
+from shared.errors import SynclineError, UnauthenticatedError
 from shared.logs import bind_trace, class_and_place, log_event
 from shared.wiring import Wiring, wire
 
@@ -60,5 +60,6 @@ def private(
             "request_failed",
             "A request met an unexpected error",
             error_class=class_and_place(error),
+            reason=str(error) if isinstance(error, SynclineError) else None,
         )
         return {"code": "internal", "detail": "Something broke on our side; it is logged."}, 500

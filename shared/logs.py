@@ -40,8 +40,12 @@ def log_event(
     message: str,
     **fields: object,
 ) -> None:
-    """Log one event: `event` is its stable key, `fields` are ids and figures, never secrets."""
-    logger.log(level, message, extra={_EXTRA: {"event": event, **fields}})
+    """Log one event: `event` is its stable key, `fields` are ids and figures, never secrets.
+
+    A field that is None is left out.
+    """
+    known = {key: value for key, value in fields.items() if value is not None}
+    logger.log(level, message, extra={_EXTRA: {"event": event, **known}})
 
 
 def configure_logging(log_format: str, *, service: str, project: str) -> None:

@@ -17,7 +17,7 @@ from shared.domain.spread import spread_offset
 ON_TIME = timedelta(seconds=60)
 """A period that is late by less than a tick was not missed."""
 
-MAX_PERIODS = 2_000
+MAX_PERIODS = 1_000
 """How many periods one pass decides for one schedule; the next pass goes on from there."""
 
 MAX_SKIPPED_ROWS = 100
@@ -42,6 +42,8 @@ class Plan:
     periods: tuple[PlannedPeriod, ...]
     planned_through: datetime
     next_scheduled_at: datetime | None
+    is_whole: bool
+    """False when periods up to the horizon are left for another pass."""
 
 
 def plan(schedule: Schedule, recurrence: Recurrence, now: datetime, look_ahead: timedelta) -> Plan:
@@ -56,6 +58,7 @@ def plan(schedule: Schedule, recurrence: Recurrence, now: datetime, look_ahead: 
         periods=_with_long_gap_as_one(schedule, fates),
         planned_through=mark,
         next_scheduled_at=recurrence.next_after(mark),
+        is_whole=is_whole,
     )
 
 

@@ -33,9 +33,7 @@ class RunStatus(StrEnum):
 
 
 TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
-    RunStatus.SCHEDULED: frozenset(
-        {RunStatus.IN_PROGRESS, RunStatus.SKIPPED, RunStatus.CANCELLED, RunStatus.ERROR}
-    ),
+    RunStatus.SCHEDULED: frozenset({RunStatus.IN_PROGRESS, RunStatus.SKIPPED, RunStatus.CANCELLED}),
     RunStatus.IN_PROGRESS: frozenset(
         {RunStatus.SUCCESS, RunStatus.ERROR, RunStatus.CANCELLED, RunStatus.SCHEDULED}
     ),

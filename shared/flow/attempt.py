@@ -25,6 +25,8 @@ from shared.logs import log_event
 from shared.store.attempts import lease_run, put_run_back, record_outcome, skip_run
 from shared.store.engine import single_statements
 from shared.store.rows import Row
+from shared.store.runs import admit_runs
+from shared.store.ticks import as_of
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
@@ -72,8 +74,18 @@ def attempt_run(workshop: Workshop, run: UUID, *, now: datetime | None = None) -
                 case _:
                     assert_never(refused)
     if facts is None or facts["fence"] is None:
+        if facts is not None and isinstance(refused, Reason):
+            _hand_over(workshop, facts["workspace_id"], now)
         return _log_refused(run, refused)
     return _work(workshop, facts, now)
+
+
+def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> None:
+    """Give the place of a run that was skipped to the next of its workspace."""
+    with single_statements(workshop.engine) as connection:
+        at = as_of(connection, now)
+        admitted = admit_runs(connection, now=at, horizon=at, page=1, workspace_id=workspace_id)
+    enqueue_runs(workshop.engine, workshop.queue, admitted, now=now)
 
 
 def _work(workshop: Workshop, facts: Row, now: datetime | None) -> AttemptResult:

@@ -22,6 +22,7 @@ from shared.store.runs import (
     admit_runs,
     mark_enqueued,
     runs_wanting_a_task,
+    skip_overlapping,
 )
 
 if TYPE_CHECKING:
@@ -51,9 +52,11 @@ def enqueue_due(
 ) -> EnqueueReport:
     """Enqueue every admissible run that starts by `now + look_ahead`, until the time is over.
 
-    Runs whose task was never confirmed come first: their dispatcher was cut off in between.
+    Runs that waited for a place while their connector was busy are skipped before. Runs whose task
+    was never confirmed come first: their dispatcher was cut off in between.
     """
     with single_statements(engine) as connection:
+        skip_overlapping(connection, now=now, page=_PAGE)
         forgotten = runs_wanting_a_task(
             connection, now=now, patience=_UNCONFIRMED_AFTER, page=_PAGE
         )

@@ -16,6 +16,8 @@ from shared.store.schedules import lock_due_schedules, to_schedule, write_plans
 
 _log = logging.getLogger(__name__)
 _PAGE = 1_000
+_MAX_PERIODS_OF_PAGE = 10_000
+"""A transaction holds the locks of its schedules, so that it stops at so many periods."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ def plan_due(
     while has_time():
         page = _plan_page(engine, now, look_ahead)
         report = _sum(report, page)
-        if page.due < _PAGE:
+        if page.is_complete:
             return report
     return PlanReport(
         report.due, report.claimed, report.skipped, report.set_aside, report.drift, False
@@ -56,12 +58,22 @@ def _plan_page(engine: Engine, now: datetime, look_ahead: timedelta) -> PlanRepo
         planned, set_aside = _decide_all(rows, now, look_ahead)
         claimed, skipped = write_plans(connection, planned, set_aside, now)
     return PlanReport(
-        due=len(rows),
+        due=len(planned) + len(set_aside),
         claimed=claimed,
         skipped=skipped,
         set_aside=len(set_aside),
         drift=_drift(planned, now),
+        is_complete=_is_last(rows, planned, set_aside),
     )
+
+
+def _is_last(
+    rows: Sequence[Row],
+    planned: Sequence[tuple[Schedule, Plan]],
+    set_aside: Sequence[tuple[int, str]],
+) -> bool:
+    is_decided = len(planned) + len(set_aside) == len(rows)
+    return len(rows) < _PAGE and is_decided and all(decided.is_whole for _, decided in planned)
 
 
 def _decide_all(
@@ -69,9 +81,13 @@ def _decide_all(
 ) -> tuple[list[tuple[Schedule, Plan]], list[tuple[int, str]]]:
     planned: list[tuple[Schedule, Plan]] = []
     set_aside: list[tuple[int, str]] = []
+    periods = 0
     for row in rows:
+        if periods >= _MAX_PERIODS_OF_PAGE:
+            break
         try:
             planned.append(_decide(row, now, look_ahead))
+            periods += len(planned[-1][1].periods)
         except (RecurrenceError, ValueError) as error:
             # One customer's unusable row must not stop the tick for everybody.
             set_aside.append((row["id"], str(error)))

@@ -1,13 +1,16 @@
 """Rescue: take back runs whose worker or task was lost; bounded, and cheap without trouble."""
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
 
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.runs import rescue_expired_leases, rescue_lost_tasks
+from shared.store.violations import violation_of
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
@@ -15,10 +18,22 @@ _TASK_PATIENCE = timedelta(minutes=5)
 
 
 def rescue(engine: Engine, now: datetime) -> int:
-    """Take back up to a page of runs of each kind of trouble; return how many."""
-    with single_statements(engine) as connection:
-        silent = rescue_expired_leases(connection, now=now, page=_PAGE)
-        lost = rescue_lost_tasks(connection, now=now, patience=_TASK_PATIENCE, page=_PAGE)
+    """Take back up to a page of runs of each kind of trouble; return how many.
+
+    Trouble with one kind is logged and keeps neither the other nor the rest of the tick.
+    """
+    silent = _attempt(
+        engine,
+        "rescue_expired_leases",
+        lambda connection: rescue_expired_leases(connection, now=now, page=_PAGE),
+    )
+    lost = _attempt(
+        engine,
+        "rescue_lost_tasks",
+        lambda connection: rescue_lost_tasks(
+            connection, now=now, patience=_TASK_PATIENCE, page=_PAGE
+        ),
+    )
     if silent or lost:
         log_event(
             _log,
@@ -29,3 +44,22 @@ def rescue(engine: Engine, now: datetime) -> int:
             lost_tasks=lost,
         )
     return silent + lost
+
+
+def _attempt(engine: Engine, what: str, act: Callable[[Connection], int]) -> int:
+    try:
+        with single_statements(engine) as connection:
+            return act(connection)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        log_event(
+            _log,
+            logging.ERROR,
+            "rescue_failed",
+            "Runs in trouble could not be taken back",
+            statement=what,
+            error_class=class_and_place(error),
+            rule=violation_of(error).constraint,
+        )
+        return 0

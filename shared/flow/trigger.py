@@ -71,7 +71,8 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
             row = find_schedule(connection, principal.workspace_id, schedule)
             if row is None:
                 raise NotFoundError("There is no such schedule.")
-            active = find_active_run(connection, row["connector_id"])
+            _require_usable(row)
+            active = find_active_run(connection, principal.workspace_id, row["connector_id"])
             if active is not None:
                 raise RunActiveError(active)
             key = interactive_key(row["connector_public_id"], TriggerType.MANUAL, uuid4())
@@ -88,7 +89,7 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
             )
             return inserted["public_id"]
     except IntegrityError as error:
-        if violation_of(error).constraint != "one_waiting_interactive_run_per_connector":
+        if violation_of(error).constraint != "one_active_interactive_run_per_connector":
             raise
         # Somebody else asked at the same moment; theirs is the run.
         active = _active_run(engine, principal, schedule)
@@ -100,4 +101,15 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
 def _active_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID | None:
     with single_statements(engine) as connection:
         row = find_schedule(connection, principal.workspace_id, schedule)
-        return None if row is None else find_active_run(connection, row["connector_id"])
+        if row is None:
+            return None
+        return find_active_run(connection, principal.workspace_id, row["connector_id"])
+
+
+def _require_usable(schedule: Row) -> None:
+    if schedule["connector_status"] != "connected":
+        raise ConflictError(
+            f"The connector is {schedule['connector_status'].replace('_', ' ')}: it cannot be"
+            " synced until that is mended.",
+            code="connector_unavailable",
+        )

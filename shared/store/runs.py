@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, insert
 
 from shared.domain.run import TriggerType
 from shared.store.rows import Row, to_records
@@ -110,19 +110,16 @@ def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> Ro
     return row
 
 
-def find_active_run(connection: Connection, connector_id: int) -> UUID | None:
+def find_active_run(connection: Connection, workspace_id: int, connector_id: int) -> UUID | None:
     """Return the public id of the connector's run in progress or of its waiting interactive one."""
-    query = (
-        select(_PUBLIC_ID)
-        .where(sync_log.c.connector_id == connector_id)
-        .where(
-            (sync_log.c.status == "in_progress")
-            | ((sync_log.c.status == "scheduled") & (sync_log.c.trigger_type != "cloud_task"))
-        )
-        .order_by(sync_log.c.id)
-        .limit(1)
-    )
-    return connection.execute(query).scalar_one_or_none()
+    parameters = {"workspace_id": workspace_id, "connector_id": connector_id}
+    return connection.execute(load_sql("find_active_run"), parameters).scalar_one_or_none()
+
+
+def skip_overlapping(connection: Connection, *, now: datetime, page: int) -> int:
+    """Skip up to `page` waiting runs whose connector is still busy; return how many."""
+    parameters = {"now": now, "page": page}
+    return len(connection.execute(load_sql("skip_overlapping"), parameters).all())
 
 
 _PUBLIC_ID = sync_log.c.workspace_connector_sync_log_id.label("public_id")

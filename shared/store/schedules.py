@@ -21,6 +21,7 @@ _PUBLIC = (
     sync_schedule.c.public_id,
     workspace_connector.c.public_id.label("connector_public_id"),
     workspace_connector.c.name.label("connector_name"),
+    workspace_connector.c.status.label("connector_status"),
     sync_schedule.c.name,
     sync_schedule.c.description,
     sync_schedule.c.frequency,

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, text, update
 
-from shared.store.rows import Row
 from shared.store.tables import tick
 
 _AS_OF = text("SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp())")
@@ -50,9 +49,3 @@ def complete_tick(
     values["duration_ms"] = took // timedelta(milliseconds=1)
     values["completed_at"] = completed_at
     connection.execute(update(tick).where(tick.c.id == tick_id).values(values))
-
-
-def newest_tick(connection: Connection) -> Row | None:
-    """Return the newest pass, with its age in seconds by the database's clock."""
-    query = tick.select().order_by(tick.c.as_of.desc()).limit(1)
-    return connection.execute(query).mappings().one_or_none()

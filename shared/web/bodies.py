@@ -50,7 +50,24 @@ def read_body(model: type[AnyBody]) -> AnyBody:
     """Return the request's JSON body as a model; raise pydantic's ValidationError."""
     if not request.is_json:
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    value = request.get_json(silent=True)
+    try:
+        value = request.get_json(silent=True)
+        if _holds_nul(value):
+            raise BadRequest("The body holds a NUL character, which no text may have.")
+    except RecursionError:
+        raise BadRequest("The body is nested too deeply.") from None
     if not isinstance(value, dict):
         raise BadRequest("The body is not a JSON object.")
     return model.model_validate(value)
+
+
+def _holds_nul(value: Any) -> bool:
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(_holds_nul(key) or _holds_nul(one) for key, one in value.items())
+        case list():
+            return any(map(_holds_nul, value))
+        case _:
+            return False

@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem details: what is wrong, where, and what to do."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from flask import Flask, Response, json
 from pydantic import ValidationError
@@ -19,6 +19,9 @@ from shared.flow.trigger import RunActiveError
 from shared.logs import class_and_place, log_event
 
 _log = logging.getLogger(__name__)
+_MAX_ERRORS = 20
+_MAX_DETAIL = 2_000
+_MAX_TOKEN = 100
 
 _STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
     InvalidInputError: (422, "The input breaks rules"),
@@ -40,7 +43,7 @@ def register_problems(app: Flask) -> None:
 def problem(status: int, title: str, code: str, detail: str, **more: object) -> Response:
     """Return one problem as a response."""
     body = {"type": "about:blank", "title": title, "status": status, "code": code, **more}
-    body["detail"] = detail
+    body["detail"] = detail[:_MAX_DETAIL]
     return Response(json.dumps(body), status=status, mimetype="application/problem+json")
 
 
@@ -60,12 +63,12 @@ def _more(error: SynclineError) -> dict[str, object]:
             return {
                 "errors": [
                     {
-                        "pointer": "/" + one.field.replace(".", "/"),
+                        "pointer": _pointer(one.field.split(".")),
                         "code": one.code,
                         "reason": one.reason,
                         "hint": one.hint,
                     }
-                    for one in error.problems
+                    for one in error.problems[:_MAX_ERRORS]
                 ]
             }
         case RunActiveError():
@@ -77,13 +80,15 @@ def _more(error: SynclineError) -> dict[str, object]:
 def _invalid_body(error: ValidationError) -> Response:
     errors = [
         {
-            "pointer": "/" + "/".join(map(str, one["loc"])),
+            "pointer": _pointer(map(str, one["loc"])),
             "code": one["type"],
             "reason": one["msg"],
             "hint": "",
         }
         # `input` is left out: it may be a secret in the wrong field.
-        for one in error.errors(include_input=False, include_url=False, include_context=False)
+        for one in error.errors(include_input=False, include_url=False, include_context=False)[
+            :_MAX_ERRORS
+        ]
     ]
     detail = "; ".join(f"{one['pointer']}: {one['reason']}" for one in errors)
     return problem(422, "The input breaks rules", "invalid_input", detail, errors=errors)
@@ -99,6 +104,11 @@ def _http(error: HTTPException) -> Response:
     return response
 
 
+def _pointer(tokens: Iterable[str]) -> str:
+    escaped = (token[:_MAX_TOKEN].replace("~", "~0").replace("/", "~1") for token in tokens)
+    return "/" + "/".join(escaped)
+
+
 def _unknown(error: Exception) -> Response:
     log_event(
         _log,
@@ -106,5 +116,7 @@ def _unknown(error: Exception) -> Response:
         "request_failed",
         "A request met an unexpected error",
         error_class=class_and_place(error),
+        # The words of our own errors are ours, and say what to set up.
+        reason=str(error) if isinstance(error, SynclineError) else None,
     )
     return problem(500, "Internal error", "internal", "Something broke on our side; it is logged.")

@@ -54,6 +54,7 @@ PARAMETERS = {
     "runs_wanting_a_task": {"now": "2020-01-01T00:00Z", "patience": "30 s", "page": 500},
     "rescue_lost_tasks": {"now": "2020-01-01T00:00Z", "patience": "300 s", "page": 500},
     "rescue_expired_leases": {"now": "2020-01-01T00:00Z", "page": 500},
+    "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
 }
 
 
@@ -122,6 +123,25 @@ def test_a_tick_with_nothing_to_do_scans_no_table(full: Engine, name: str) -> No
     with full.connect() as connection:
         assert scans(connection, name, PARAMETERS[name]) == []
         connection.rollback()
+
+
+def test_looking_for_an_active_run_reads_none_of_the_others(full: Engine) -> None:
+    with full.connect() as connection:
+        connection.execute(
+            text(
+                "UPDATE workspace_connector_sync_log SET status = 'in_progress',"
+                " completed_at = NULL, duration_ms = NULL, lease_expires_at = now()"
+                " WHERE id <= 2000"
+            )
+        )
+        connection.execute(text("ANALYZE workspace_connector_sync_log"))
+        explain = text(
+            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {load_sql('find_active_run').text}"
+        )
+        parameters = {"workspace_id": 1, "connector_id": 19_000}
+        plan = "\n".join(connection.execute(explain, parameters).scalars())
+        connection.rollback()
+    assert "Rows Removed by Filter" not in plan, plan
 
 
 def scans(connection: Connection, name: str, parameters: dict[str, object]) -> list[str]:

@@ -173,6 +173,18 @@ def test_two_runs_of_a_connector_in_progress_are_refused(engine: Engine) -> None
     assert refused(engine, statement, key="b") == "one_run_in_progress_per_connector"
 
 
+def test_a_second_interactive_run_is_refused_while_one_waits_or_is_in_progress(
+    engine: Engine,
+) -> None:
+    make_schedule(engine, make_tenant(engine))
+    manual = RUN.replace("'cloud_task'", "'manual'").replace(":key, now()", ":key, NULL")
+    with engine.begin() as connection:
+        statement = manual.format(columns=IN_PROGRESS[0], values=IN_PROGRESS[1])
+        connection.execute(text(statement), {"key": "a"})
+    waiting = manual.format(columns="", values="")
+    assert refused(engine, waiting, key="b") == "one_active_interactive_run_per_connector"
+
+
 @pytest.mark.parametrize(
     ("change", "rule"),
     [

@@ -106,7 +106,45 @@ def test_connectors_come_in_pages(alice: Caller) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "limit=²", "cursor=!", "cursor=é", "cursor=__________8="],
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "limit=²",
+        "limit=0000209999",
+        "limit=00002099999999999",
+        "cursor=!",
+        "cursor=é",
+        "cursor=__________8=",
+    ],
 )
 def test_a_page_that_makes_no_sense_is_refused(alice: Caller, query: str) -> None:
     assert alice.get(f"/api/v2/connectors?{query}").status_code == 422
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"type": "database", "name": "a\\u0000b", "config": {}}',
+        b'{"type": "database", "name": "x", "config": {"\\u0000": 1}}',
+        b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    ],
+    ids=["nul", "nul in a key", "nested"],
+)
+def test_a_body_that_no_database_or_parser_takes_is_refused(alice: Caller, body: bytes) -> None:
+    answer = alice.client.post(
+        "/api/v2/connectors",
+        data=body,
+        headers={"Authorization": f"Bearer {alice.key}"},
+        content_type="application/json",
+    )
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+
+
+def test_the_answer_to_a_body_of_nonsense_is_bounded(alice: Caller) -> None:
+    nonsense = {f"field/{number}~{'x' * 300}": 1 for number in range(500)}
+    answer = alice.post("/api/v2/connectors", nonsense)
+    assert answer.status_code == 422
+    assert len(answer.json["errors"]) == 20
+    assert len(answer.data) < 20_000
+    assert any("field~1" in one["pointer"] for one in answer.json["errors"])

@@ -131,6 +131,35 @@ def test_a_trigger_makes_a_manual_run_with_a_task_on_the_interactive_queue(
     assert after["next_scheduled_at"] == schedule["next_scheduled_at"]
 
 
+def test_a_connector_that_cannot_be_synced_is_not_triggered(alice: Caller, engine: Engine) -> None:
+    schedule = alice.new_schedule()
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace_connector SET status = 'disabled'"))
+    answer = alice.post(f"/api/v2/sync-schedules/{schedule['id']}/trigger")
+    assert (answer.status_code, answer.json["code"]) == (409, "connector_unavailable")
+
+
+def test_a_manual_run_overtakes_scheduled_ones_that_wait(
+    alice: Caller, queue_client: tasks_v2.CloudTasksClient, engine: Engine
+) -> None:
+    crowd = [alice.new_schedule(name=f"n{number}")["id"] for number in range(30)]
+    wanted = alice.new_schedule(name="wanted")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id, schedule_id,"
+                " trigger_type, idempotency_key, period_at, not_before_at)"
+                " SELECT workspace_id, connector_id, id, 'cloud_task', 'k' || id, now(),"
+                " now() - interval '1 hour' FROM sync_schedule WHERE public_id = ANY(:ids)"
+            ),
+            {"ids": crowd},
+        )
+
+    run = alice.post(f"/api/v2/sync-schedules/{wanted['id']}/trigger").json
+
+    assert run["cloud_task_id"] is not None
+
+
 def test_a_second_trigger_names_the_run_that_is_active(
     alice: Caller, queue_client: tasks_v2.CloudTasksClient
 ) -> None:

@@ -24,17 +24,34 @@ WITH RECURSIVE waiting_workspace AS (
     WHERE seen.workspace_id IS NOT NULL AND CAST(:workspace_id AS bigint) IS NULL
 ),
 
+-- A full workspace costs one count, however much waits in it.
+roomy_workspace AS (
+    SELECT
+        w.id AS workspace_id,
+        w.max_concurrent_syncs - (
+            SELECT count(*)
+            FROM workspace_connector_sync_log AS held
+            WHERE held.workspace_id = w.id
+                AND held.admitted_at IS NOT NULL
+                AND held.completed_at IS NULL
+                AND held.not_before_at <= CAST(:now AS timestamptz)
+        ) AS free
+    FROM waiting_workspace AS x
+    JOIN workspace AS w ON w.id = x.workspace_id
+),
+
 candidate AS (
     SELECT
         w.id AS workspace_id,
         w.max_concurrent_syncs,
         r.id,
         r.not_before_at,
+        r.is_scheduled,
         row_number() OVER (
             PARTITION BY w.id ORDER BY r.is_scheduled, r.not_before_at, r.id
         ) AS place
-    FROM waiting_workspace AS x
-    JOIN workspace AS w ON w.id = x.workspace_id
+    FROM roomy_workspace AS x
+    JOIN workspace AS w ON w.id = x.workspace_id AND x.free > 0
     CROSS JOIN LATERAL (
         SELECT
             r.id,
@@ -47,15 +64,16 @@ candidate AS (
             AND r.admitted_at IS NULL
             AND r.not_before_at <= CAST(:horizon AS timestamptz)
             AND NOT (
-                (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
+                r.not_before_at <= CAST(:now AS timestamptz)
+                AND (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
                 AND EXISTS (
                     SELECT FROM workspace_connector_sync_log AS active
                     WHERE active.connector_id = r.connector_id AND active.status = 'in_progress'
                 )
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id
-        LIMIT w.max_concurrent_syncs
-        FOR UPDATE OF r SKIP LOCKED
+        LIMIT least(x.free, CAST(:page AS integer))
+        FOR NO KEY UPDATE OF r SKIP LOCKED
     ) AS r
 ),
 
@@ -70,7 +88,7 @@ admitted AS (
             AND held.completed_at IS NULL
             AND held.not_before_at <= greatest(c.not_before_at, CAST(:now AS timestamptz))
     ) <= c.max_concurrent_syncs
-    ORDER BY c.not_before_at, c.id
+    ORDER BY c.is_scheduled, c.not_before_at, c.id
     LIMIT CAST(:page AS integer)
 )
 

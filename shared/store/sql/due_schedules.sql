@@ -25,4 +25,4 @@ JOIN workspace AS w ON w.id = s.workspace_id
 WHERE s.next_scheduled_at <= CAST(:horizon AS timestamptz)
 ORDER BY s.next_scheduled_at, s.id
 LIMIT CAST(:page AS integer)
-FOR UPDATE OF s SKIP LOCKED
+FOR NO KEY UPDATE OF s SKIP LOCKED

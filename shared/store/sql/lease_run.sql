@@ -29,29 +29,21 @@ facts AS (
             SELECT FROM workspace_connector_sync_log AS o
             WHERE o.connector_id = r.connector_id AND o.status = 'in_progress' AND o.id <> r.id
         ) AS overlaps,
-        -- Asked only of a run that overlaps, since it walks the waiting runs of the workspace.
-        CASE
-            WHEN EXISTS (
-                SELECT FROM workspace_connector_sync_log AS o
-                WHERE o.connector_id = r.connector_id
-                    AND o.status = 'in_progress'
-                    AND o.id <> r.id
-            )
-                THEN EXISTS (
-                    SELECT FROM workspace_connector_sync_log AS o
-                    WHERE o.workspace_id = r.workspace_id
-                        AND o.connector_id = r.connector_id
-                        AND o.status = 'scheduled'
-                        AND o.admitted_at IS NULL
-                        AND o.not_before_at <= r.not_before_at
-                        AND o.id < r.id
-                )
-            ELSE false
-        END AS another_waits,
+        EXISTS (
+            SELECT FROM workspace_connector_sync_log AS o
+            WHERE o.connector_id = r.connector_id
+                AND o.status = 'scheduled'
+                AND o.not_before_at <= r.not_before_at
+                AND o.id < r.id
+        ) AS another_waits,
         (
             SELECT count(*)
             FROM workspace_connector_sync_log AS o
-            WHERE o.workspace_id = r.workspace_id AND o.status = 'in_progress' AND o.id <> r.id
+            WHERE o.workspace_id = r.workspace_id
+                AND o.admitted_at IS NOT NULL
+                AND o.completed_at IS NULL
+                AND o.status = 'in_progress'
+                AND o.id <> r.id
         ) < w.max_concurrent_syncs AS has_room
     FROM workspace_connector_sync_log AS r
     JOIN workspace_connector AS c ON c.id = r.connector_id

@@ -18,7 +18,7 @@ still_wanted AS (
             AND r.task_generation = t.generation
             AND r.enqueued_at IS NULL
             AND r.completed_at IS NULL
-        FOR UPDATE
+        FOR NO KEY UPDATE
     ) AS found
 ),
 

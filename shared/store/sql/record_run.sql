@@ -99,7 +99,7 @@ next_run AS (
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id
         LIMIT 1
-        FOR UPDATE OF r SKIP LOCKED
+        FOR NO KEY UPDATE OF r SKIP LOCKED
     ) AS r
 ),
 

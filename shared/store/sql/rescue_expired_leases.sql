@@ -7,7 +7,7 @@ WITH expired AS (
         AND r.lease_expires_at < CAST(:now AS timestamptz)
     ORDER BY r.lease_expires_at
     LIMIT CAST(:page AS integer)
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 
 rescued AS (

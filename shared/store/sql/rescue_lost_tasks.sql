@@ -1,5 +1,5 @@
 -- Runs whose task should have come long ago: want a new one, under a new name. The patience doubles
--- with each, so that a queue that is merely behind is not flooded with copies.
+-- with each, up to 16 times, so that a queue that is merely behind is not flooded with copies.
 WITH lost AS (
     SELECT r.id
     FROM workspace_connector_sync_log AS r
@@ -7,10 +7,10 @@ WITH lost AS (
         AND r.enqueued_at IS NOT NULL
         AND r.not_before_at < CAST(:now AS timestamptz) - CAST(:patience AS interval)
         AND r.enqueued_at < CAST(:now AS timestamptz)
-            - CAST(:patience AS interval) * power(2, least(r.task_generation, 10))
+            - CAST(:patience AS interval) * power(2, least(r.task_generation, 4))
     ORDER BY r.not_before_at
     LIMIT CAST(:page AS integer)
-    FOR UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE SKIP LOCKED
 ),
 
 rescued AS (

@@ -120,11 +120,22 @@ Index(
     unique=True,
     postgresql_where=text("status = 'in_progress'"),
 )
+# Whoever asks while one is active is told of it; and a run that is taken back cannot meet another.
 Index(
-    "one_waiting_interactive_run_per_connector",
+    "one_active_interactive_run_per_connector",
     sync_log.c.connector_id,
     unique=True,
-    postgresql_where=text("status = 'scheduled' AND trigger_type <> 'cloud_task'"),
+    postgresql_where=text(
+        "status IN ('scheduled', 'in_progress') AND trigger_type <> 'cloud_task'"
+    ),
+)
+# What waits for a connector while its run is in progress.
+Index(
+    "run_waiting_of_a_connector",
+    sync_log.c.connector_id,
+    sync_log.c.not_before_at,
+    sync_log.c.id,
+    postgresql_where=text("status = 'scheduled'"),
 )
 # Admission walks it workspace by workspace: interactive runs first, then by instant.
 Index(

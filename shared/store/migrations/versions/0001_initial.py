@@ -242,8 +242,13 @@ CREATE UNIQUE INDEX one_run_in_progress_per_connector ON workspace_connector_syn
         (connector_id) WHERE status = 'in_progress'
 """,
     """
-CREATE UNIQUE INDEX one_waiting_interactive_run_per_connector ON workspace_connector_sync_log
-        (connector_id) WHERE status = 'scheduled' AND trigger_type <> 'cloud_task'
+CREATE UNIQUE INDEX one_active_interactive_run_per_connector
+        ON workspace_connector_sync_log (connector_id)
+        WHERE status IN ('scheduled', 'in_progress') AND trigger_type <> 'cloud_task'
+""",
+    """
+CREATE INDEX run_waiting_of_a_connector ON workspace_connector_sync_log
+        (connector_id, not_before_at, id) WHERE status = 'scheduled'
 """,
     """
 CREATE INDEX run_history_of_a_schedule ON workspace_connector_sync_log (schedule_id, id DESC)

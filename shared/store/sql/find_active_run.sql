@@ -1,0 +1,14 @@
+-- The connector's run in progress, or the one that somebody asked for and that waits.
+SELECT r.workspace_connector_sync_log_id
+FROM workspace_connector_sync_log AS r
+WHERE r.workspace_id = :workspace_id
+    AND r.connector_id = :connector_id
+    AND r.status = 'in_progress'
+UNION ALL
+SELECT r.workspace_connector_sync_log_id
+FROM workspace_connector_sync_log AS r
+WHERE r.workspace_id = :workspace_id
+    AND r.connector_id = :connector_id
+    AND r.status IN ('scheduled', 'in_progress')
+    AND r.trigger_type <> 'cloud_task'
+LIMIT 1

@@ -1,0 +1,45 @@
+-- Skip the runs whose time came while an earlier run of their connector was in progress and that
+-- wait for a place: all of them, or with queue_one all but the oldest. Found from the runs in
+-- progress, so that it costs nothing where nothing overlaps.
+WITH overlapping AS (
+    SELECT w.id
+    FROM workspace_connector_sync_log AS active
+    CROSS JOIN LATERAL (
+        SELECT
+            r.id,
+            coalesce(s.overlap_policy, 'skip') AS overlap_policy,
+            row_number() OVER (ORDER BY r.not_before_at, r.id) AS place
+        FROM workspace_connector_sync_log AS r
+        LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
+        WHERE r.connector_id = active.connector_id
+            AND r.status = 'scheduled'
+            AND r.trigger_type = 'cloud_task'
+            AND r.admitted_at IS NULL
+            AND r.attempt = 0
+            AND r.not_before_at > active.started_at
+            AND r.not_before_at <= CAST(:now AS timestamptz)
+    ) AS w
+    WHERE active.status = 'in_progress' AND (w.overlap_policy = 'skip' OR w.place > 1)
+    ORDER BY w.id
+    LIMIT CAST(:page AS integer)
+),
+
+skipped AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET status = 'skipped',
+        reason = 'overlap',
+        completed_at = CAST(:now AS timestamptz)
+    FROM overlapping AS o
+    WHERE r.id = o.id AND r.status = 'scheduled' AND r.admitted_at IS NULL
+    RETURNING r.id, r.workspace_id
+)
+
+INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+SELECT
+    s.workspace_id,
+    s.id,
+    CAST(:now AS timestamptz),
+    'skipped',
+    jsonb_build_object('reason', 'overlap')
+FROM skipped AS s
+RETURNING run_id
