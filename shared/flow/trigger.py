@@ -94,7 +94,9 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
         # Somebody else asked at the same moment; theirs is the run.
         active = _active_run(engine, principal, schedule)
         if active is None:
-            raise
+            raise ConflictError(
+                "A run of this connector ended at this moment; ask again.", code="run_active"
+            ) from error
         raise RunActiveError(active) from error
 
 

@@ -3,10 +3,10 @@
 from typing import Any
 
 from flask import Blueprint
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.store.engine import single_statements
+from shared.store.ticks import as_of
 from shared.web.auth import wiring
 
 blueprint = Blueprint("health", __name__)
@@ -23,7 +23,7 @@ def ready() -> tuple[dict[str, Any], int]:
     """Answer 200 when a request could be served, 503 while the database is away."""
     try:
         with single_statements(wiring().engine) as connection:
-            connection.execute(text("SELECT 1"))
+            as_of(connection, None)
     except (SQLAlchemyError, TimeoutError, OSError):
         return {"status": "database_unavailable"}, 503
     return {"status": "ok"}, 200
