@@ -13,8 +13,13 @@ def take_lock(path: Path, refusal: str) -> IO[str]:
 
     Raises `ConfigurationError` with `refusal`, its `{owner}` filled in, if another one holds it.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = path.open("a+")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a+")
+    except PermissionError as error:
+        raise ConfigurationError(
+            f"{path} belongs to another user: run as that user, or remove {path.parent}."
+        ) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

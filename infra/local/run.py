@@ -108,7 +108,7 @@ Sync the flights now:
   curl -X POST {bearer} {schedule}/trigger
 What became of the last runs:
   curl {bearer} '{schedule}/history?limit=5'
-What was synced, and what Syncline knows:
+What was synced (after the first run), and what Syncline knows:
   {psql} {database}/{DATASETS} -c 'SELECT status, count(*) FROM {dataset}.flight GROUP BY status'
   {psql} {database}/{DATABASE}
 

@@ -15,10 +15,19 @@ fail() {
     exit 1
 }
 
-# What the stamp of a finished .venv holds: the place, since scripts in it name it, and the pins.
+# What the stamp of a finished .venv holds: the place, since scripts in it name it, the pins, and
+# what is installed, by which a package that was half deleted is noticed.
 wanted() {
     echo "$here"
     cat requirements-dev.txt
+    ls -d "$venv"/lib/python*/site-packages/* 2>/dev/null | grep -v __pycache__ || true
+}
+
+# Whether something is gone that was there when the stamp was made.
+is_incomplete() {
+    [ -f "$stamp" ] && grep "^$venv/lib/" "$stamp" | while read -r path; do
+        [ -e "$path" ] || echo gone
+    done | grep -q gone
 }
 
 runs() {
@@ -75,7 +84,7 @@ mkdir -p .local
 if [ -e "$venv" ]; then
     place=$(sed -n 1p "$stamp" 2>/dev/null || echo "$here")
     if ! runs "$venv/bin/python" || ! "$venv/bin/python" -m pip --version >/dev/null 2>&1 ||
-        [ "$place" != "$here" ]; then
+        [ "$place" != "$here" ] || is_incomplete; then
         echo "setup: .venv is not usable; making it anew."
         rm -rf "$venv"
     fi
@@ -94,7 +103,7 @@ step "installing $uv" "$venv/bin/python" -m pip install --quiet --disable-pip-ve
 # this machine, its certificate authority and its mirror, is meant for uv too.
 UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
 export UV_SYSTEM_CERTS
-index=$("$venv/bin/python" -m pip config get global.index-url 2>/dev/null || true)
+index=${PIP_INDEX_URL:-$("$venv/bin/python" -m pip config get global.index-url 2>/dev/null || true)}
 if [ -n "$index" ]; then
     UV_DEFAULT_INDEX=${UV_DEFAULT_INDEX:-$index}
     export UV_DEFAULT_INDEX

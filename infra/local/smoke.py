@@ -145,6 +145,9 @@ def main() -> int:
     try:
         with signals_as_interrupts(), tempfile.TemporaryDirectory(prefix="syncline-smoke-") as name:
             _smoke(Path(name), lines)
+    except KeyboardInterrupt:
+        print("make smoke: ended before it was through.", file=sys.stderr)
+        return 130
     except SynclineError as error:
         print("\n".join(lines), file=sys.stderr)
         print(f"make smoke: {error}", file=sys.stderr)

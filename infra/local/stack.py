@@ -18,6 +18,7 @@ from infra.local.locks import take_lock
 from infra.local.ports import HOST, Ports
 from infra.local.postgres import PostgresServer, start_postgres
 from infra.local.processes import Command, Show, Supervisor
+from infra.local.restart import forget_tasks
 from shared.config import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -82,6 +83,7 @@ def prepare(stack: Stack) -> None:
             stack.postgres.create_database(database)
             _note_of_migration(stack).unlink(missing_ok=True)
     _migrate(stack)
+    forget_tasks(stack.postgres, DATABASE)
     stack.supervisor.wait_until(
         lambda: _has_queues_and_tick(stack.ports), _READY_SECONDS, "the local cloud"
     )

@@ -61,6 +61,18 @@ def test_it_does_nothing_when_all_is_there(project: Path) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+def test_a_package_that_was_deleted_is_noticed(project: Path) -> None:
+    _finished(project)
+    package = project / ".venv" / "lib" / "python3.11" / "site-packages" / "more"
+    package.mkdir(parents=True)
+    stamp = project / ".venv" / ".syncline-ready"
+    stamp.write_text(f"{stamp.read_text()}.venv/lib/python3.11/site-packages/more\n")
+    assert _setup(project).stdout == ""
+    package.rmdir()
+
+    assert "not usable; making it anew" in _setup(project, PYTHON=sys.executable).stdout
+
+
 def test_changed_requirements_are_installed(project: Path) -> None:
     _finished(project)
     (project / "requirements-dev.txt").write_text("uv==0.0.0\nmore==1\n")

@@ -1,5 +1,6 @@
 """What the control has for Cloud Tasks alone: figures, and the loss of everything."""
 
+import asyncio
 from dataclasses import asdict
 from http import HTTPStatus
 
@@ -37,6 +38,7 @@ class Control:
 
     async def _restart_empty(self, _: web.Request) -> web.Response:
         """Lose all state, as a service that starts anew; the fault switches stay as they are."""
-        await self._dispatcher.abandon()
+        ending = self._dispatcher.abandon()
         self._cloud.restart_empty(utc_now())
+        await asyncio.gather(*ending, return_exceptions=True)
         return web.Response(status=HTTPStatus.NO_CONTENT)

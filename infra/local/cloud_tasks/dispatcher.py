@@ -42,18 +42,21 @@ class Dispatcher:
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        await self.abandon()
+        await asyncio.gather(*self.abandon(), return_exceptions=True)
         await self._session.close()
 
-    async def abandon(self) -> None:
-        """Break off everything under way, as the end of the service would."""
+    def abandon(self) -> list[asyncio.Task[None]]:
+        """Break off everything under way, as the end of the service would; return what ends.
+
+        It awaits nothing: whoever clears the state does so before another call comes in.
+        """
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
         deliveries = list(self._deliveries)
         for delivery in deliveries:
             delivery.cancel()
-        await asyncio.gather(*deliveries, return_exceptions=True)
+        return deliveries
 
     def poke(self, queue: QueueState) -> None:
         """Begin every attempt that may begin now, and come back when the next one may."""

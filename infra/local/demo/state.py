@@ -38,12 +38,13 @@ def save(path: Path, demo: Demo) -> None:
 
 
 def load(path: Path) -> Demo | None:
-    """Return the demo that was written down, or None."""
-    if not path.exists():
-        return None
-    stored = json.loads(path.read_text())
-    connectors = {name: Seeded(**ids) for name, ids in stored["connectors"].items()}
-    return Demo(stored["api_key"], stored["source_url"], connectors)
+    """Return the demo that was written down, or None if nothing readable is there."""
+    try:
+        stored = json.loads(path.read_text())
+        connectors = {name: Seeded(**ids) for name, ids in stored["connectors"].items()}
+        return Demo(stored["api_key"], stored["source_url"], connectors)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None  # seeding writes it anew, with another key
 
 
 def is_known(demo: Demo, api_port: int) -> bool:
