@@ -1,37 +1,29 @@
 """Wall-clock times of a zone: which instants they are, and the clock changes between them."""
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
 from typing import cast
 from zoneinfo import ZoneInfo
 
 from shared.domain.recurrence_code import RecurrenceCode
+from shared.domain.zone_data import read_zone
 from shared.errors import RecurrenceError
 
 MINUTE = timedelta(minutes=1)
 _SECOND = timedelta(seconds=1)
-_ZONE_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
-# Files beside the zones on many systems: this machine's zone, a placeholder, leap seconds.
-_NO_ZONES = re.compile(r"localtime|posixrules|Factory|(?:posix|right)/.*")
 
 
-@lru_cache(maxsize=1024)
 def load_zone(name: str) -> ZoneInfo:
     """Return the IANA zone of that name; raise `RecurrenceError` if there is none."""
-    if _ZONE_NAME.fullmatch(name) and not _NO_ZONES.fullmatch(name):
-        try:
-            return ZoneInfo(name)
-        except (OSError, ValueError, KeyError):
-            # Not found, or a folder of zones such as `Europe`: the same answer for both.
-            pass
-    raise RecurrenceError(
-        "timezone",
-        RecurrenceCode.TIMEZONE,
-        f"{name[:50]!r} is not a time zone",
-        "Use a name of the IANA database, such as Europe/Oslo.",
-    )
+    try:
+        return read_zone(name)
+    except KeyError:
+        raise RecurrenceError(
+            "timezone",
+            RecurrenceCode.TIMEZONE,
+            f"{name[:50]!r} is not a time zone",
+            "Use a name of the IANA database, such as Europe/Oslo.",
+        ) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ first copy. Fields that keep their cadence run at every real instant that matche
 
 from datetime import datetime, tzinfo
 
-from shared.domain.cron_fields import CronFields
+from shared.domain.cron_fields import HORIZON_YEARS, CronFields
 from shared.domain.local_time import (
     MINUTE,
     change_at,
@@ -90,7 +90,8 @@ def _previous_in_cadence(fields: CronFields, zone: tzinfo, base: datetime) -> da
 def _first_copy_after(
     fields: CronFields, zone: tzinfo, base: datetime, start: datetime
 ) -> datetime | None:
-    while (local := fields.first_at_or_after(start)) is not None:
+    last_year = start.year + HORIZON_YEARS
+    while (local := fields.first_at_or_after(start)) is not None and local.year <= last_year:
         start = local + MINUTE
         before, after = offsets_of(local, zone)
         if before < after:
@@ -106,7 +107,8 @@ def _first_copy_after(
 def _last_copy_before(
     fields: CronFields, zone: tzinfo, base: datetime, start: datetime
 ) -> datetime | None:
-    while (local := fields.last_at_or_before(start)) is not None:
+    first_year = start.year - HORIZON_YEARS
+    while (local := fields.last_at_or_before(start)) is not None and local.year >= first_year:
         start = local - MINUTE
         before, after = offsets_of(local, zone)
         if before < after:

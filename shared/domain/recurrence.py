@@ -7,21 +7,29 @@ from itertools import pairwise
 from typing import Self
 
 from shared.domain.cron import canonical_cron, compile_cron
+from shared.domain.description import describe_cron
 from shared.domain.local_time import load_zone
 from shared.domain.occurrences import next_occurrence, previous_occurrence
 from shared.domain.presets import preset_to_cron
+from shared.domain.preview import PreviewInstant, preview_instants
 from shared.domain.recurrence_code import RecurrenceCode
 from shared.errors import RecurrenceError
 
+MAX_PREVIEW = 100
+"""The most instants that one preview shows."""
+
 _REMEMBERED = 16_384
 _INSTANTS_LOOKED_AT = 1_000
+_NO_OFFSET = timedelta(0)
+_END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
     """Cron fields on the wall clock of a zone; made by `from_cron` or `from_preset`.
 
-    A legal recurrence has an instant in any ten years, so None comes only at the calendar's ends.
+    A legal expression has a date in any ten years; so None comes only at the calendar's ends, or
+    where clock changes skip every time of ten years, as `* 2 * 3 sun#5` in Europe/Oslo.
     """
 
     cron: str
@@ -79,6 +87,24 @@ class Recurrence:
             found.append(following)
             instant = following
         return found
+
+    def describe(self) -> str:
+        """Return the recurrence in words: "At 02:00, Monday through Friday (Europe/Oslo)"."""
+        return f"{describe_cron(self.cron)} ({self.timezone})"
+
+    def preview(
+        self, now: datetime, count: int, *, offset: timedelta = _NO_OFFSET
+    ) -> list[PreviewInstant]:
+        """Return the next `count` instants after `now`, starting `offset` (the spread) later.
+
+        Raises `ValueError` unless `count` is 1 to 100 and `now` is aware.
+        """
+        if not 1 <= count <= MAX_PREVIEW:
+            raise ValueError(f"A preview shows 1 to {MAX_PREVIEW} instants, not {count}.")
+        periods = self.between(now, _END_OF_TIME, count)
+        previous = self.previous_before(periods[0]) if periods else None
+        zone = load_zone(self.timezone)
+        return preview_instants(compile_cron(self.cron), zone, periods, offset, previous)
 
 
 def shortest_interval(recurrence: Recurrence, now: datetime) -> timedelta:

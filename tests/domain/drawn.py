@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 from shared.domain.local_time import load_zone
-from shared.errors import RecurrenceError
+from shared.domain.zone_data import zone_names
 
 MINUTE = timedelta(minutes=1)
 LIVELY_ZONES = (
@@ -31,15 +31,7 @@ LIVELY_ZONES = (
 )
 
 
-def is_zone(name: str) -> bool:
-    try:
-        load_zone(name)
-    except RecurrenceError:
-        return False
-    return True
-
-
-ALL_ZONES = tuple(sorted(filter(is_zone, available_timezones())))
+ALL_ZONES = tuple(sorted(zone_names()))
 
 
 @dataclass(frozen=True)
@@ -106,7 +98,7 @@ INSTANTS = st.datetimes(
 def clock_changes(zone: str, first_year: int = 1850, last_year: int = 2037) -> list[datetime]:
     """Return the first instants, UTC, of a zone's new offsets that last for weeks."""
     changes: list[datetime] = []
-    info = ZoneInfo(zone)
+    info = load_zone(zone)
     instant = datetime(first_year, 1, 1, tzinfo=UTC)
     while instant.year <= last_year:
         following = instant + timedelta(days=7)
@@ -126,7 +118,7 @@ def clock_changes(zone: str, first_year: int = 1850, last_year: int = 2037) -> l
 
 def oracle(drawn: Drawn, zone: str, start: datetime, end: datetime) -> list[datetime]:
     """Return the instants in (start, end], found by trying every local minute around them."""
-    info = ZoneInfo(zone)
+    info = load_zone(zone)
     found = {
         instant
         for local in _local_minutes(start, end)

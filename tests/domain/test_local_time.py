@@ -32,7 +32,21 @@ HOUR = timedelta(hours=1)
         "+01:00",
         "Europe/Osl\u00f8",
         "A\x00B",
-        "x" * 5000,
+        "x" * 10_000,
+        "Europe/Oslo\x00",
+        "../x",
+        "./Europe/Oslo",
+        "Europe//Oslo",
+        "Europe\\Oslo",
+        "Europe/Oslo\n",
+        "europe/oslo",
+        "EUROPE/OSLO",
+        "Europe/oslo",
+        "utc",
+        "Utc",
+        "Europe/__init__.py",
+        "zone.tab",
+        "tzdata.zi",
     ],
 )
 def test_what_is_not_a_zone_of_the_iana_database_is_refused(name: str) -> None:
@@ -47,6 +61,7 @@ def test_what_is_not_a_zone_of_the_iana_database_is_refused(name: str) -> None:
 )
 def test_iana_names_are_zones(name: str) -> None:
     assert load_zone(name).key == name
+    assert load_zone(name) is load_zone(name)
 
 
 def test_a_skipped_time_names_its_gap() -> None:

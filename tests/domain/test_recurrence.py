@@ -1,12 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
 
 import pytest
-from cronsim import CronSim
 from hypothesis import assume, given, reject, settings
 from hypothesis import strategies as st
 
 from shared.domain import recurrence as module
+from shared.domain.local_time import load_zone
 from shared.domain.recurrence import Recurrence, require_minimum_interval, shortest_interval
 from shared.domain.recurrence_code import RecurrenceCode
 from shared.errors import RecurrenceError
@@ -15,17 +14,16 @@ from tests.domain.drawn import (
     EXPRESSIONS,
     FREQUENT_EXPRESSIONS,
     INSTANTS,
-    LIVELY_ZONES,
     MINUTE,
     Drawn,
     clock_changes,
 )
+from tests.domain.zone_changes import ZONES_ONCE, changes_of
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
 NIGHTLY = Recurrence.from_cron("0 2 * * *", "UTC")
 ZONES = st.sampled_from(ALL_ZONES)
 SHIFTS = st.timedeltas(timedelta(hours=-3), timedelta(hours=3))
-CRONSIM_CADENCE_ZONES = ("America/New_York", "Antarctica/Troll", "Europe/Dublin", "Europe/Oslo")
 
 
 def legal(drawn: Drawn, zone: str) -> Recurrence:
@@ -35,6 +33,14 @@ def legal(drawn: Drawn, zone: str) -> Recurrence:
         if error.code == RecurrenceCode.CRON_NEVER_FIRES:
             reject()
         raise
+
+
+def assert_round_trip(recurrence: Recurrence, instant: datetime) -> None:
+    zone = load_zone(recurrence.timezone)
+    local = instant.astimezone(zone)
+    assert local.astimezone(UTC) == instant
+    naive = local.replace(tzinfo=None)
+    assert naive.replace(tzinfo=zone, fold=local.fold).astimezone(UTC) == instant
 
 
 def test_due_exactly_at_two_and_not_a_minute_later() -> None:
@@ -47,7 +53,7 @@ def test_due_exactly_at_two_and_not_a_minute_later() -> None:
 
 def test_any_aware_instant_is_accepted_and_utc_is_answered() -> None:
     elsewhere = timezone(timedelta(hours=-7, minutes=-30))
-    for zone in (UTC, elsewhere, ZoneInfo("Asia/Tokyo")):
+    for zone in (UTC, elsewhere, load_zone("Asia/Tokyo")):
         found = NIGHTLY.next_after(NOON.astimezone(zone))
         assert found == datetime(2026, 6, 2, 2, tzinfo=UTC)
         assert found is not None
@@ -98,6 +104,15 @@ def test_the_ends_of_the_calendar_answer_none() -> None:
     assert yearly.previous_before(datetime.min.replace(tzinfo=UTC)) is None
 
 
+def test_a_schedule_whose_every_time_is_skipped_has_no_next_run_and_says_so_at_once() -> None:
+    """The last Sunday of March is when the clocks of Oslo skip the hour from 02:00."""
+    never = Recurrence.from_cron("*/30 2 25-31 3 */7", "Europe/Oslo")
+    assert never.next_after(NOON) is None
+    assert never.preview(NOON, 5) == []
+    assert never.between(NOON, NOON + timedelta(days=3_650), 5) == []
+    assert Recurrence.from_cron("30 2 25-31 3 0", "Europe/Oslo").next_after(NOON) is not None
+
+
 INTERVALS = [
     ("* * * * *", MINUTE),
     ("*/15 * * * *", 15 * MINUTE),
@@ -129,8 +144,7 @@ def test_next_is_later_and_nothing_lies_between(drawn: Drawn, zone: str, base: d
     following = recurrence.next_after(base)
     assert following is not None
     assert following > base
-    local = following.astimezone(ZoneInfo(zone))
-    assert local.astimezone(UTC) == following
+    assert_round_trip(recurrence, following)
     previous = recurrence.previous_before(following)
     assert previous is not None
     assert previous <= base
@@ -178,31 +192,28 @@ def test_a_legal_recurrence_never_raises(drawn: Drawn, zone: str, base: datetime
     assert previous is None or previous < base
 
 
-@settings(max_examples=400, deadline=None)
-@given(
-    drawn=FREQUENT_EXPRESSIONS,
-    zone=st.sampled_from(LIVELY_ZONES),
-    which=st.integers(0, 500),
-    shift=st.timedeltas(timedelta(hours=-30), timedelta(hours=6)),
-)
-def test_cronsim_names_the_same_instants_around_clock_changes(
-    drawn: Drawn, zone: str, which: int, shift: timedelta
-) -> None:
-    # Where an hour is cut in two or midnight is skipped, cronsim 2.8 names instants that do not
-    # match fields with a star, or never answers; the search of every minute judges us there.
-    assume(zone in CRONSIM_CADENCE_ZONES or not drawn.keeps_cadence)
-    changes = clock_changes(zone, 1995, 2037)
-    base = (changes[which % len(changes)] if changes else NOON) + shift
-    here = base.astimezone(ZoneInfo(zone))
-    # From inside the second copy of an hour cronsim answers with the past.
-    assume(here.fold == 0)
-    recurrence = legal(drawn, zone)
-    rival = CronSim(drawn.text, here)
-    ours = base
-    for _ in range(4):
-        theirs = next(rival).astimezone(UTC)
-        while theirs == ours:  # it names an instant once for each skipped time; we once
-            theirs = next(rival).astimezone(UTC)
-        following = recurrence.next_after(ours)
-        assert following == theirs
-        ours = theirs
+@pytest.mark.parametrize("expression", ["0,20,40 0-23 * * *", "*/20 * * * *"])
+def test_the_rules_of_an_instant_hold_around_every_change_of_every_zone(expression: str) -> None:
+    for zone in ZONES_ONCE:
+        recurrence = Recurrence.from_cron(expression, zone)
+        for change in changes_of(zone):
+            instant = change - 65 * MINUTE
+            for _ in range(8):
+                instant = assert_rules(recurrence, instant, change)
+
+
+def assert_rules(recurrence: Recurrence, instant: datetime, change: datetime) -> datetime:
+    """Check the next instant after this one, and return it."""
+    following = recurrence.next_after(instant)
+    assert following is not None, (recurrence, instant)
+    assert following > instant, (recurrence, instant)
+    for inside in (instant + (following - instant) / 2, following - timedelta(microseconds=1)):
+        assert recurrence.next_after(inside) == following, (recurrence, inside)
+    previous = recurrence.previous_before(following)
+    assert previous is not None, (recurrence, following)
+    assert previous <= instant, (recurrence, following)
+    assert recurrence.next_after(previous) == following, (recurrence, previous)
+    assert_round_trip(recurrence, following)
+    local = following.astimezone(load_zone(recurrence.timezone))
+    assert following == change or (local.minute % 20, local.second) == (0, 0), (recurrence, local)
+    return following
