@@ -1,6 +1,6 @@
 # Everything that is done with Syncline on one machine. `make` alone explains the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke test check fix bench lock package clean
+.PHONY: help setup run smoke due test check fix bench lock package clean
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -16,6 +16,9 @@ run: setup ## Start Syncline with demo data on this machine; Ctrl-C ends it (SYN
 
 smoke: setup ## Sync real rows through the whole stack on throw-away data and compare them
 	@$(PY) -m infra.local.smoke
+
+due: setup ## Print which connectors are due, now or AT=2026-12-01T02:00Z (WORKSPACE=slug for one)
+	@$(PY) -m infra.operate.due $(if $(AT),--at '$(AT)') $(if $(WORKSPACE),--workspace '$(WORKSPACE)')
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)

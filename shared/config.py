@@ -71,7 +71,7 @@ class Settings:
                 f"SYNCLINE_LOG_FORMAT is {log_format[:40]!r}: use json or text."
             )
         return cls(
-            database_url=env["SYNCLINE_DATABASE_URL"],
+            database_url=env[_DATABASE_URL],
             dataset_url=env["SYNCLINE_DATASET_URL"],
             project=env.get("SYNCLINE_PROJECT", "syncline-local"),
             location=env.get("SYNCLINE_LOCATION", "europe-north1"),
@@ -93,10 +93,23 @@ class Settings:
         )
 
 
+def read_database_url(environ: Mapping[str, str] | None = None) -> str:
+    """Return `Settings.database_url` alone, for commands that need no other variable.
+
+    Raises `ConfigurationError` if it is not set.
+    """
+    given = os.environ if environ is None else environ
+    url = given.get(_DATABASE_URL)
+    if not url:
+        raise ConfigurationError(f"Set {_DATABASE_URL}. README.md, 'Settings', says what it means.")
+    return url
+
+
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
 _GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
+_DATABASE_URL = "SYNCLINE_DATABASE_URL"
 _REQUIRED = (
-    "SYNCLINE_DATABASE_URL",
+    _DATABASE_URL,
     "SYNCLINE_DATASET_URL",
     "SYNCLINE_WORKER_URL",
     "SYNCLINE_DISPATCHER_URL",

@@ -8,7 +8,9 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from shared.domain.access import Principal, Role
-from shared.flow.manage import NewSchedule, create_connector, create_schedule, create_workspace
+from shared.flow.manage import create_connector, create_workspace
+from shared.flow.schedules import Planner, ScheduleSettings, create_schedule
+from shared.gcp.task_queue import CloudTasksQueue
 from shared.store.rows import Row
 
 CONFIG = {
@@ -64,15 +66,32 @@ def make_schedule(
         "is_enabled": True,
         "overlap_policy": "skip",
         "missed_run_policy": "run_once",
-        "catch_up_window": timedelta(days=1),
-        "spread": timedelta(0),
+        "catch_up_window_seconds": 86_400,
+        "spread_seconds": 0,
+        "blackout_policy": "skip",
         **values,
     }
     public_id = connector or make_connector(engine, tenant)["public_id"]
-    row = create_schedule(engine, tenant.principal, NewSchedule(connector=public_id, **wanted))
+    planner = make_planner(engine, look_ahead=timedelta(0))
+    row = create_schedule(planner, tenant.principal, public_id, ScheduleSettings(**wanted))
     if from_instant is not None and row["next_scheduled_at"] is not None:
         set_mark(engine, row["id"], from_instant)
     return row
+
+
+def make_planner(
+    engine: Engine,
+    queue: CloudTasksQueue | None = None,
+    *,
+    look_ahead: timedelta = timedelta(seconds=90),
+) -> Planner:
+    """Return what changes of schedules work with; without a queue nothing may be planned."""
+
+    def open_queue() -> CloudTasksQueue:
+        assert queue is not None, "a run was planned, and there is no queue for its task"
+        return queue
+
+    return Planner(engine, open_queue, look_ahead)
 
 
 def set_mark(engine: Engine, schedule_id: int, at: datetime) -> None:

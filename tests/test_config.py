@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from shared.config import Settings
+from shared.config import Settings, read_database_url
 from shared.errors import ConfigurationError
 
 REQUIRED = {
@@ -132,6 +132,14 @@ def test_without_a_mapping_the_process_environment_is_read(
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("SYNCLINE_LOCATION", "europe-west9")
     assert Settings.from_env().location == "europe-west9"
+
+
+def test_a_command_can_do_with_the_url_of_the_database_alone() -> None:
+    url = REQUIRED["SYNCLINE_DATABASE_URL"]
+    assert read_database_url({"SYNCLINE_DATABASE_URL": url}) == url
+    for env in ({}, {"SYNCLINE_DATABASE_URL": ""}):
+        with pytest.raises(ConfigurationError, match=r"^Set SYNCLINE_DATABASE_URL\. README\.md"):
+            read_database_url(env)
 
 
 def test_printed_settings_show_no_password() -> None:

@@ -14,10 +14,10 @@ MAX_LINES = 400
 MAX_EDGE_LINES = 40
 
 NOT_IMPORTED = {
-    "api": ("dlt", "grpc"),
-    "dispatcher": ("dlt", "pydantic", "shared.connectors", "shared.web"),
+    "api": ("cron_descriptor", "dlt", "grpc"),
+    "dispatcher": ("cron_descriptor", "dlt", "pydantic", "shared.connectors", "shared.web"),
     "oauth_callback": ("dlt", "grpc", "shared"),
-    "worker": ("dlt", "shared.web"),
+    "worker": ("cron_descriptor", "dlt", "shared.web"),
 }
 """What a cold start of each function must not pay for; a package stands for its modules too."""
 

@@ -16,7 +16,8 @@ class RunStatus(StrEnum):
       lease ran out.
     - SUCCESS, ERROR: the worker finished. Set by record.
     - SKIPPED: the period was not run, `reason` says why. Set by plan and by lease.
-    - CANCELLED: a person or a change of the schedule ended it. Set by manage and record.
+    - CANCELLED: a change of its schedule ended it before it started. Set by replan, which takes it
+      up again when the changed schedule names the same period.
     """
 
     SCHEDULED = "scheduled"
@@ -28,8 +29,8 @@ class RunStatus(StrEnum):
 
     @property
     def is_final(self) -> bool:
-        """Tell whether nothing leaves this state."""
-        return not TRANSITIONS[self]
+        """Tell whether no worker touches the run any more."""
+        return self not in (RunStatus.SCHEDULED, RunStatus.IN_PROGRESS)
 
 
 TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
@@ -39,8 +40,9 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     ),
     RunStatus.SUCCESS: frozenset(),
     RunStatus.ERROR: frozenset(),
-    RunStatus.SKIPPED: frozenset(),
-    RunStatus.CANCELLED: frozenset(),
+    # Only while the instant is not reached: a changed schedule is planned anew, in the same row.
+    RunStatus.SKIPPED: frozenset({RunStatus.SCHEDULED}),
+    RunStatus.CANCELLED: frozenset({RunStatus.SCHEDULED, RunStatus.SKIPPED}),
 }
 
 
@@ -65,6 +67,9 @@ class Reason(StrEnum):
     COALESCED = "coalesced"
     MISSED_WINDOW = "missed_window"
     PAUSED = "paused"
+    BLACKOUT = "blackout"
+    SCHEDULE_CHANGED = "schedule_changed"
+    SCHEDULE_DISABLED = "schedule_disabled"
     CONNECTOR_UNAVAILABLE = "connector_unavailable"
     TIMED_OUT = "timed_out"
     AUTHORIZATION = "authorization"

@@ -1,11 +1,12 @@
 """A schedule as a value: when a connector is synced, and by which policies."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from uuid import UUID
 
+from shared.domain.blackout import BlackoutWindow
 from shared.domain.recurrence import Recurrence
 from shared.domain.recurrence_code import RecurrenceCode
 from shared.errors import RecurrenceError
@@ -43,6 +44,18 @@ class MissedRunPolicy(StrEnum):
     SKIP = "skip"
 
 
+class BlackoutPolicy(StrEnum):
+    """What becomes of periods within a blackout window of the workspace."""
+
+    SKIP = "skip"
+    MOVE = "move"
+    """The newest of them runs when the window ends."""
+
+
+UNTIL_RESUMED = datetime(9999, 12, 31, tzinfo=UTC)
+"""The `paused_until` of a pause that only a person ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class RecurrenceFields:
     """The timing columns of a schedule, as a person set them."""
@@ -68,8 +81,12 @@ class Schedule:
     missed_run_policy: MissedRunPolicy
     catch_up_window: timedelta
     spread: timedelta
+    blackout_policy: BlackoutPolicy
+    blackouts: tuple[BlackoutWindow, ...]
+    """Of its workspace."""
     paused_until: datetime | None
     planned_through: datetime
+    """The high-water mark: every period up to it has a run row."""
 
 
 @lru_cache(maxsize=16_384)
@@ -94,6 +111,19 @@ def build_recurrence(fields: RecurrenceFields) -> Recurrence | None:
                 preferred_day_of_week=fields.preferred_day_of_week,
                 preferred_day_of_month=fields.preferred_day_of_month,
             )
+
+
+def unused_by(frequency: Frequency) -> tuple[str, ...]:
+    """Return the names of the timing settings that a frequency has no use for."""
+    return tuple(name for name, users in _USERS.items() if frequency not in users)
+
+
+_USERS = {
+    "preferred_time": (Frequency.HOURLY, Frequency.DAILY, Frequency.WEEKLY, Frequency.MONTHLY),
+    "preferred_day_of_week": (Frequency.WEEKLY,),
+    "preferred_day_of_month": (Frequency.MONTHLY,),
+    "cron_expression": (Frequency.CUSTOM,),
+}
 
 
 def parse_frequency(text: str) -> Frequency:

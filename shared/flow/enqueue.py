@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PAGE = 1_000
+_PAGE_OF_WORKSPACE = 20
+"""What somebody who waits for an answer waits for; the next tick does the rest."""
 _UNCONFIRMED_AFTER = timedelta(seconds=30)
 
 
@@ -70,6 +72,26 @@ def enqueue_due(
         if len(admitted) < _PAGE or taken == 0:
             return EnqueueReport(enqueued, failures)
     return EnqueueReport(enqueued, failures, is_complete=False)
+
+
+def enqueue_workspace(
+    engine: Engine,
+    open_queue: "Callable[[], CloudTasksQueue]",
+    workspace_id: int,
+    *,
+    now: datetime,
+    horizon: datetime,
+) -> None:
+    """Enqueue what one workspace has room for of its runs that start by `horizon`, at once.
+
+    Whatever finds no room waits in the table for its turn.
+    """
+    with single_statements(engine) as connection:
+        admitted = admit_runs(
+            connection, now=now, horizon=horizon, page=_PAGE_OF_WORKSPACE, workspace_id=workspace_id
+        )
+    if admitted:
+        enqueue_runs(engine, open_queue(), admitted, now=None)
 
 
 def enqueue_runs(

@@ -10,11 +10,14 @@ from sqlalchemy.exc import DBAPIError
 from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.runs import rescue_expired_leases, rescue_lost_tasks
+from shared.store.schedules import time_out_stale_schedules
 from shared.store.violations import violation_of
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
 _TASK_PATIENCE = timedelta(minutes=5)
+_RUN_PATIENCE = timedelta(hours=2)
+"""running_status_timeout_guard: nothing shows as running for longer without a live worker."""
 
 
 def rescue(engine: Engine, now: datetime) -> int:
@@ -25,7 +28,16 @@ def rescue(engine: Engine, now: datetime) -> int:
     silent = _attempt(
         engine,
         "rescue_expired_leases",
-        lambda connection: rescue_expired_leases(connection, now=now, page=_PAGE),
+        lambda connection: rescue_expired_leases(
+            connection, now=now, patience=_RUN_PATIENCE, page=_PAGE
+        ),
+    )
+    stale = _attempt(
+        engine,
+        "time_out_stale_schedules",
+        lambda connection: time_out_stale_schedules(
+            connection, now=now, patience=_RUN_PATIENCE, page=_PAGE
+        ),
     )
     lost = _attempt(
         engine,
@@ -34,7 +46,7 @@ def rescue(engine: Engine, now: datetime) -> int:
             connection, now=now, patience=_TASK_PATIENCE, page=_PAGE
         ),
     )
-    if silent or lost:
+    if silent or lost or stale:
         log_event(
             _log,
             logging.WARNING,
@@ -42,6 +54,7 @@ def rescue(engine: Engine, now: datetime) -> int:
             "Runs were taken back from silent workers or lost tasks",
             silent_workers=silent,
             lost_tasks=lost,
+            stale_schedules=stale,
         )
     return silent + lost
 

@@ -15,6 +15,7 @@ from shared.clock import monotonic
 from shared.flow.enqueue import EnqueueReport, enqueue_due
 from shared.flow.plan import PlanReport, plan_due
 from shared.flow.rescue import rescue
+from shared.flow.zone_data import replan_older_zone_data
 from shared.logs import log_event
 from shared.store.engine import single_statements
 from shared.store.ticks import TickReport, as_of, begin_tick, complete_tick
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ALERT_DRIFT = timedelta(minutes=5)
+_SHARE_BEFORE_PLANNING = 0.2
+"""Of a tick's time, for what has to happen before what is due is planned."""
 
 
 def run_tick(
@@ -37,15 +40,21 @@ def run_tick(
     """Do what is due as of `now` (the database's clock when None), for at most about `budget`."""
     started = monotonic()
 
-    def has_time() -> bool:
-        return monotonic() - started < budget.total_seconds()
+    def has_time(share: float = 1.0) -> bool:
+        return monotonic() - started < budget.total_seconds() * share
 
     with single_statements(engine) as connection:
         at = as_of(connection, now)
         tick_id = begin_tick(connection, at)
     rescued = rescue(engine, at)
+    # Soonest first, so that what is due is planned with the newest data; the rest can wait.
+    is_current = replan_older_zone_data(
+        engine, at, look_ahead, lambda: has_time(_SHARE_BEFORE_PLANNING)
+    )
     planned = plan_due(engine, at, look_ahead, has_time)
     enqueued = enqueue_due(engine, queue, at, look_ahead, has_time)
+    if not is_current:
+        replan_older_zone_data(engine, at, look_ahead, has_time)
     report = _report(rescued, planned, enqueued)
     took = timedelta(seconds=monotonic() - started)
     with single_statements(engine) as connection:

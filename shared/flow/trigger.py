@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from shared.domain.access import Principal
 from shared.domain.run import TriggerType, interactive_key
 from shared.errors import ConflictError, NotFoundError
-from shared.flow.enqueue import enqueue_runs
+from shared.flow.enqueue import enqueue_workspace
 from shared.logs import log_event
 from shared.store.engine import single_statements
 from shared.store.history import find_run
 from shared.store.rows import Row
-from shared.store.runs import admit_runs, find_active_run, insert_interactive_run
+from shared.store.runs import find_active_run, insert_interactive_run
 from shared.store.schedules import find_schedule
 from shared.store.ticks import as_of
 from shared.store.violations import violation_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
 
 _log = logging.getLogger(__name__)
-_PAGE = 20
 
 
 class RunActiveError(ConflictError):
@@ -52,11 +51,7 @@ def trigger_schedule(
     run = _write_run(engine, principal, schedule)
     with single_statements(engine) as connection:
         now = as_of(connection, None)
-        admitted = admit_runs(
-            connection, now=now, horizon=now, page=_PAGE, workspace_id=principal.workspace_id
-        )
-    if admitted:
-        enqueue_runs(engine, open_queue(), admitted, now=None)
+    enqueue_workspace(engine, open_queue, principal.workspace_id, now=now, horizon=now)
     log_event(_log, logging.INFO, "run_requested", "A run was asked for", run_id=run)
     with single_statements(engine) as connection:
         row = find_run(connection, principal.workspace_id, run)

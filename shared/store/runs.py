@@ -89,9 +89,14 @@ def rescue_lost_tasks(
     return len(connection.execute(load_sql("rescue_lost_tasks"), parameters).all())
 
 
-def rescue_expired_leases(connection: Connection, *, now: datetime, page: int) -> int:
-    """Take back runs whose worker fell silent; return how many."""
-    parameters = {"now": now, "page": page}
+def rescue_expired_leases(
+    connection: Connection, *, now: datetime, patience: timedelta, page: int
+) -> int:
+    """Take back runs whose worker fell silent; return how many.
+
+    A run that started more than `patience` ago ends; others are tried again.
+    """
+    parameters = {"now": now, "patience": patience, "page": page}
     return len(connection.execute(load_sql("rescue_expired_leases"), parameters).all())
 
 

@@ -4,19 +4,25 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, insert, select
+from sqlalchemy import Connection, RowMapping, Select, insert, select, true, update
 
+from shared.domain.blackout import BlackoutWindow
 from shared.domain.plan import Plan
+from shared.domain.run import Reason
 from shared.domain.schedule import (
+    BlackoutPolicy,
     Frequency,
     MissedRunPolicy,
     RecurrenceFields,
     Schedule,
 )
+from shared.domain.zone_data import zone_data_version
+from shared.store.outlook import OUTLOOK_COLUMNS, UNFINISHED_RUN
 from shared.store.rows import Row, to_records
 from shared.store.sql import load_sql
 from shared.store.tables import sync_schedule, workspace_connector
 
+_KEYS = (sync_schedule.c.id, sync_schedule.c.workspace_id, sync_schedule.c.connector_id)
 _PUBLIC = (
     sync_schedule.c.public_id,
     workspace_connector.c.public_id.label("connector_public_id"),
@@ -31,10 +37,13 @@ _PUBLIC = (
     sync_schedule.c.cron_expression,
     sync_schedule.c.timezone,
     sync_schedule.c.is_enabled,
+    sync_schedule.c.paused_until,
+    sync_schedule.c.pause_note,
     sync_schedule.c.overlap_policy,
     sync_schedule.c.missed_run_policy,
     sync_schedule.c.catch_up_window_seconds,
     sync_schedule.c.spread_seconds,
+    sync_schedule.c.blackout_policy,
     sync_schedule.c.next_scheduled_at,
     sync_schedule.c.plan_error,
     sync_schedule.c.last_run_at,
@@ -54,6 +63,66 @@ def lock_due_schedules(
     return connection.execute(load_sql("due_schedules"), parameters).mappings().all()
 
 
+def lock_schedules(
+    connection: Connection, ids: Sequence[int], *, mark: datetime | None
+) -> Sequence[RowMapping]:
+    """Lock schedules by their keys, waiting for whoever holds them.
+
+    Given a `mark`, they are returned as if it were their high-water mark.
+    """
+    parameters = {"ids": list(ids), "mark": mark}
+    return connection.execute(load_sql("lock_schedules"), parameters).mappings().all()
+
+
+def find_schedules_of_older_zone_data(
+    connection: Connection, version: str, *, page: int
+) -> Sequence[int]:
+    """Return the keys of schedules planned with zone data older than `version`, soonest first."""
+    parameters = {"version": version, "page": page}
+    return connection.execute(load_sql("schedules_of_older_zone_data"), parameters).scalars().all()
+
+
+def find_schedules_planned_ahead(
+    connection: Connection, workspace_id: int, *, now: datetime, after_id: int, page: int
+) -> Sequence[int]:
+    """Return the keys of a workspace's schedules with periods decided after `now`, by key."""
+    query = (
+        select(sync_schedule.c.id)
+        .where(sync_schedule.c.workspace_id == workspace_id)
+        .where(sync_schedule.c.planned_through > now)
+        .where(sync_schedule.c.id > after_id)
+        .order_by(sync_schedule.c.id)
+        .limit(page)
+    )
+    return connection.execute(query).scalars().all()
+
+
+def time_out_stale_schedules(
+    connection: Connection, *, now: datetime, patience: timedelta, page: int
+) -> int:
+    """Show schedules as failed that show as running and have no run under way; return how many."""
+    parameters = {"now": now, "patience": patience, "page": page}
+    return len(connection.execute(load_sql("time_out_stale_schedules"), parameters).all())
+
+
+def cancel_ahead(
+    connection: Connection, ids: Sequence[int], reason: Reason, *, halts: bool, now: datetime
+) -> int:
+    """Cancel the runs planned ahead for periods after `now`; return how many.
+
+    With `halts` also those of earlier periods that were to start after `now`.
+    """
+    parameters = {"ids": list(ids), "reason": reason, "halts": halts, "now": now}
+    return len(connection.execute(load_sql("cancel_ahead"), parameters).all())
+
+
+def update_schedule(connection: Connection, schedule_id: int, values: dict[str, Any]) -> None:
+    """Change columns of a schedule; the checks of the table speak for the rules."""
+    connection.execute(
+        update(sync_schedule).where(sync_schedule.c.id == schedule_id).values(values)
+    )
+
+
 def to_recurrence_fields(row: Row) -> RecurrenceFields:
     """Read the timing columns of a row."""
     return RecurrenceFields(
@@ -66,8 +135,8 @@ def to_recurrence_fields(row: Row) -> RecurrenceFields:
     )
 
 
-def to_schedule(row: Row) -> Schedule:
-    """Read a row of `lock_due_schedules`."""
+def to_schedule(row: Row, blackouts: tuple[BlackoutWindow, ...]) -> Schedule:
+    """Read a row of `lock_due_schedules` or `lock_schedules`; `blackouts` are its workspace's."""
     return Schedule(
         id=row["id"],
         workspace_id=row["workspace_id"],
@@ -78,6 +147,8 @@ def to_schedule(row: Row) -> Schedule:
         missed_run_policy=MissedRunPolicy(row["missed_run_policy"]),
         catch_up_window=timedelta(seconds=row["catch_up_window_seconds"]),
         spread=timedelta(seconds=row["spread_seconds"]),
+        blackout_policy=BlackoutPolicy(row["blackout_policy"]),
+        blackouts=blackouts,
         paused_until=row["paused_until"],
         planned_through=row["planned_through"],
     )
@@ -98,25 +169,22 @@ def write_plans(
             [row for schedule, plan in plans for row in _periods(schedule, plan)]
         ),
         "marks": to_records([*(_mark(*planned) for planned in plans), *map(_aside, set_aside)]),
+        "zone_data_version": zone_data_version(),
         "now": now,
     }
     row = connection.execute(load_sql("claim_page"), parameters).mappings().one()
     return row["claimed"], row["skipped"]
 
 
-def insert_schedule(connection: Connection, values: dict[str, Any]) -> None:
-    """Insert a schedule; the unique keys and checks of the table speak for the rules."""
-    connection.execute(insert(sync_schedule).values(values))
+def insert_schedule(connection: Connection, values: dict[str, Any]) -> int:
+    """Insert a schedule and return its key; the table's own checks speak for the rules."""
+    query = insert(sync_schedule).values(values).returning(sync_schedule.c.id)
+    return connection.execute(query).scalar_one()
 
 
 def find_schedule(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
     """Return what the API shows of one schedule, and its internal keys."""
-    query = (
-        select(sync_schedule.c.id, sync_schedule.c.connector_id, *_PUBLIC)
-        .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
-        .where(sync_schedule.c.workspace_id == workspace_id)
-        .where(sync_schedule.c.public_id == public_id)
-    )
+    query = _shown(workspace_id).where(sync_schedule.c.public_id == public_id)
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -125,14 +193,21 @@ def list_schedules(
 ) -> Sequence[RowMapping]:
     """Return up to `limit` schedules of a workspace after an internal key, oldest first."""
     query = (
-        select(sync_schedule.c.id, *_PUBLIC)
-        .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
-        .where(sync_schedule.c.workspace_id == workspace_id)
+        _shown(workspace_id)
         .where(sync_schedule.c.id > after_id)
         .order_by(sync_schedule.c.id)
         .limit(limit)
     )
     return connection.execute(query).mappings().all()
+
+
+def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_KEYS, *_PUBLIC, *OUTLOOK_COLUMNS)
+        .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
+        .outerjoin(UNFINISHED_RUN, true())
+        .where(sync_schedule.c.workspace_id == workspace_id)
+    )
 
 
 def _periods(schedule: Schedule, plan: Plan) -> list[dict[str, object]]:
@@ -144,6 +219,7 @@ def _periods(schedule: Schedule, plan: Plan) -> list[dict[str, object]]:
             "idempotency_key": period.idempotency_key,
             "period_at": period.period_at,
             "period_count": period.count,
+            "last_period_at": period.last_period_at,
             "not_before_at": period.not_before_at,
             "reason": period.reason,
         }

@@ -40,6 +40,16 @@ def insert_api_key(
     )
 
 
+def lock_workspace(connection: Connection, workspace_id: int) -> None:
+    """Let what changes a workspace's schedules happen one after the other, and not with leases.
+
+    A lease locks its run before its schedule, a change its schedule before the runs: whoever holds
+    the workspace, as leases do, cannot meet one halfway.
+    """
+    query = select(workspace.c.id).where(workspace.c.id == workspace_id)
+    connection.execute(query.with_for_update(key_share=True)).one_or_none()
+
+
 def find_principal(connection: Connection, key: ApiKey) -> Principal | None:
     """Return whom a key speaks for, or None when it is unknown, wrong, expired or revoked."""
     query = (

@@ -3,7 +3,7 @@
 from flask import Flask, Response, request
 
 from shared.logs import bind_trace
-from shared.web import connectors, health, runs, schedules
+from shared.web import blackouts, connectors, due, health, preview, runs, schedules
 from shared.web.auth import wiring
 from shared.web.problems import register_problems
 from shared.wiring import Wiring
@@ -17,7 +17,7 @@ def create_app(parts: Wiring) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
     app.extensions["syncline"] = parts
-    for module in (health, connectors, schedules, runs):
+    for module in (health, blackouts, connectors, due, preview, schedules, runs):
         app.register_blueprint(module.blueprint)
     register_problems(app)
     app.before_request(_note_trace)

@@ -4,8 +4,13 @@ import uuid
 from typing import Annotated, Any, Literal, TypeVar
 
 from flask import request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
+
+from shared.domain.recurrence import MAX_PREVIEW
+
+DEFAULT_PREVIEW = 10
+"""How many periods a preview shows unless it is told."""
 
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
@@ -27,23 +32,83 @@ class NewConnectorBody(Body):
     config: dict[str, Any]
 
 
-class NewScheduleBody(Body):
-    """A schedule to create; the recurrence's own rules are the domain's."""
+class TimingBody(Body):
+    """When a connector is synced; the recurrence's own rules are the domain's."""
 
-    connector_id: uuid.UUID
-    name: Name
-    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
     frequency: Annotated[str, StringConstraints(max_length=50)]
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
     preferred_time: Annotated[str, StringConstraints(max_length=20)] | None = None
     preferred_day_of_week: Annotated[str, StringConstraints(max_length=20)] | None = None
     preferred_day_of_month: Annotated[int, Field(strict=True)] | None = None
     cron_expression: Annotated[str, StringConstraints(max_length=1000)] | None = None
+    missed_run_policy: Literal["run_once", "run_all", "skip"] = "run_once"
+    spread_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+    blackout_policy: Literal["skip", "move"] = "skip"
+
+
+class ScheduleBody(TimingBody):
+    """The settings of a schedule."""
+
+    name: Name
+    description: Annotated[str, StringConstraints(max_length=2000)] | None = None
     is_enabled: bool = True
     overlap_policy: Literal["skip", "queue_one"] = "skip"
-    missed_run_policy: Literal["run_once", "run_all", "skip"] = "run_once"
     catch_up_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
-    spread_seconds: Annotated[int, Field(ge=0, le=86_400)] = 0
+
+
+class NewScheduleBody(ScheduleBody):
+    """A schedule to create."""
+
+    connector_id: uuid.UUID
+
+
+class ScheduleChangesBody(ScheduleBody):
+    """Some settings of a schedule; those that are not set stay as they are."""
+
+    name: Name = ""
+    frequency: Annotated[str, StringConstraints(max_length=50)] = ""
+
+
+class PreviewBody(TimingBody):
+    """A schedule that is not saved yet, to be previewed; its connector tells its spread."""
+
+    connector_id: uuid.UUID | None = None
+    count: Annotated[int, Field(strict=True, ge=1, le=MAX_PREVIEW)] = DEFAULT_PREVIEW
+
+
+class PauseBody(Body):
+    """How long a schedule rests, and why; without `until`, until somebody resumes it."""
+
+    until: AwareDatetime | None = None
+    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] | None = None
+
+
+Clock = Annotated[str, StringConstraints(max_length=20)]
+Day = Annotated[str, StringConstraints(max_length=20)]
+
+
+class WeeklyHoursBody(Body):
+    """Hours that come back every week: the days on which they start, and two times of day."""
+
+    days: Annotated[tuple[Day, ...], Field(max_length=7)]
+    starts: Annotated[Clock, Field(alias="from")]
+    ends: Annotated[Clock, Field(alias="to")]
+
+
+class DatedDaysBody(Body):
+    """Whole days, both included."""
+
+    first: Day
+    last: Day
+
+
+class NewBlackoutWindowBody(Body):
+    """A blackout window to create; its own rules are the domain's."""
+
+    name: Name
+    timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
+    weekly: WeeklyHoursBody | None = None
+    dated: DatedDaysBody | None = None
 
 
 def read_body(model: type[AnyBody]) -> AnyBody:

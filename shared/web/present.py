@@ -5,8 +5,14 @@ from typing import Any
 
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import secret_fields
+from shared.domain.outlook import is_paused, outlook
+from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, build_recurrence
+from shared.errors import RecurrenceError
 from shared.flow.sync import dataset_name
+from shared.store.outlook import to_schedule_state
 from shared.store.rows import Row
+from shared.store.schedules import to_schedule
+from shared.web.windows import caller_windows
 
 
 def present_connector(row: Row) -> dict[str, Any]:
@@ -27,7 +33,7 @@ def present_connector(row: Row) -> dict[str, Any]:
 
 
 def present_schedule(row: Row) -> dict[str, Any]:
-    """Return a schedule with its next and last run."""
+    """Return a schedule with its outlook, as of the row's reading, and its last run."""
     return {
         "id": str(row["public_id"]),
         "connector_id": str(row["connector_public_id"]),
@@ -41,10 +47,12 @@ def present_schedule(row: Row) -> dict[str, Any]:
         "cron_expression": row["cron_expression"],
         "timezone": row["timezone"],
         "is_enabled": row["is_enabled"],
+        **_present_future(row),
         "overlap_policy": row["overlap_policy"],
         "missed_run_policy": row["missed_run_policy"],
         "catch_up_window_seconds": row["catch_up_window_seconds"],
         "spread_seconds": row["spread_seconds"],
+        "blackout_policy": row["blackout_policy"],
         "next_scheduled_at": instant(row["next_scheduled_at"]),
         "plan_error": row["plan_error"],
         "last_run_at": instant(row["last_run_at"]),
@@ -95,6 +103,28 @@ def present_event(row: Row) -> dict[str, Any]:
         "kind": row["kind"],
         "detail": row["detail"],
     }
+
+
+def _present_future(row: Row) -> dict[str, Any]:
+    schedule, now = to_schedule(row, caller_windows()), row["as_of"]
+    foreseen = outlook(schedule, to_schedule_state(row), now)
+    has_pause = is_paused(schedule, now)
+    has_end = has_pause and row["paused_until"] < UNTIL_RESUMED
+    return {
+        "recurrence_description": _describe(schedule.recurrence),
+        "outlook": {"kind": foreseen.kind, "at": instant(foreseen.at), "text": foreseen.text},
+        "is_paused": has_pause,
+        "paused_until": instant(row["paused_until"]) if has_end else None,
+        "pause_note": row["pause_note"] if has_pause else None,
+    }
+
+
+def _describe(fields: RecurrenceFields) -> str | None:
+    try:
+        recurrence = build_recurrence(fields)
+    except RecurrenceError:
+        return None
+    return None if recurrence is None else recurrence.describe()
 
 
 def instant(value: datetime | None) -> str | None:

@@ -1,21 +1,32 @@
-"""/api/v2/sync-schedules: create and read schedules, trigger a run, read the history."""
+"""/api/v2/sync-schedules: create, read, change and pause schedules, trigger, read the history."""
 
 import uuid
-from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, url_for
 
 from shared.domain.access import Role
 from shared.errors import NotFoundError
-from shared.flow.manage import NewSchedule, create_schedule
+from shared.flow.pause import pause_schedule, resume_schedule
+from shared.flow.schedules import (
+    ScheduleSettings,
+    change_schedule,
+    create_schedule,
+)
 from shared.flow.trigger import trigger_schedule
 from shared.store.engine import single_statements
 from shared.store.history import list_history
 from shared.store.schedules import find_schedule, list_schedules
 from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import NewScheduleBody, read_body
+from shared.web.bodies import (
+    NewScheduleBody,
+    PauseBody,
+    ScheduleBody,
+    ScheduleChangesBody,
+    read_body,
+)
 from shared.web.paging import page, page_cursor, page_limit
+from shared.web.planner import planner
 from shared.web.present import present_run, present_schedule
 
 blueprint = Blueprint("schedules", __name__, url_prefix="/api/v2/sync-schedules")
@@ -26,23 +37,8 @@ blueprint = Blueprint("schedules", __name__, url_prefix="/api/v2/sync-schedules"
 def create() -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create the schedule of a connector."""
     body = read_body(NewScheduleBody)
-    wanted = NewSchedule(
-        connector=body.connector_id,
-        name=body.name,
-        description=body.description,
-        frequency=body.frequency,
-        timezone=body.timezone,
-        preferred_time=body.preferred_time,
-        preferred_day_of_week=body.preferred_day_of_week,
-        preferred_day_of_month=body.preferred_day_of_month,
-        cron_expression=body.cron_expression,
-        is_enabled=body.is_enabled,
-        overlap_policy=body.overlap_policy,
-        missed_run_policy=body.missed_run_policy,
-        catch_up_window=timedelta(seconds=body.catch_up_window_seconds),
-        spread=timedelta(seconds=body.spread_seconds),
-    )
-    row = create_schedule(wiring().engine, principal(), wanted)
+    wanted = ScheduleSettings(**body.model_dump(exclude={"connector_id"}))
+    row = create_schedule(planner(), principal(), body.connector_id, wanted)
     location = url_for("schedules.read", schedule=row["public_id"])
     return present_schedule(row), 201, {"Location": location}
 
@@ -68,6 +64,38 @@ def read(schedule: uuid.UUID) -> dict[str, Any]:
     if row is None:
         raise NotFoundError("There is no such schedule.")
     return present_schedule(row)
+
+
+@blueprint.put("/<uuid:schedule>")
+@requires(Role.EDITOR)
+def replace(schedule: uuid.UUID) -> dict[str, Any]:
+    """Set every setting of a schedule; those left out get their defaults."""
+    changes = read_body(ScheduleBody).model_dump()
+    return present_schedule(change_schedule(planner(), principal(), schedule, changes))
+
+
+@blueprint.patch("/<uuid:schedule>")
+@requires(Role.EDITOR)
+def change(schedule: uuid.UUID) -> dict[str, Any]:
+    """Set some settings of a schedule."""
+    changes = read_body(ScheduleChangesBody).model_dump(exclude_unset=True)
+    return present_schedule(change_schedule(planner(), principal(), schedule, changes))
+
+
+@blueprint.post("/<uuid:schedule>/pause")
+@requires(Role.EDITOR)
+def pause(schedule: uuid.UUID) -> dict[str, Any]:
+    """Skip the periods of a schedule for a while."""
+    body = read_body(PauseBody)
+    row = pause_schedule(planner(), principal(), schedule, until=body.until, note=body.note)
+    return present_schedule(row)
+
+
+@blueprint.post("/<uuid:schedule>/resume")
+@requires(Role.EDITOR)
+def resume(schedule: uuid.UUID) -> dict[str, Any]:
+    """End a pause."""
+    return present_schedule(resume_schedule(planner(), principal(), schedule))
 
 
 @blueprint.post("/<uuid:schedule>/trigger")

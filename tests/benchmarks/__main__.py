@@ -3,7 +3,7 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("recurrence", "cloud_tasks", "dispatch", "start_lag", "database_sync")
+BENCHMARKS = ("recurrence", "cloud_tasks", "dispatch", "catch_up", "start_lag", "database_sync")
 
 
 def main() -> int:

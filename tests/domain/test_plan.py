@@ -5,10 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.plan import MAX_PERIODS, MAX_SKIPPED_ROWS, Plan, plan
+from shared.domain.blackout import BlackoutWindow, WeeklyHours
+from shared.domain.plan import MAX_PERIODS, MAX_SINGLE_SKIPS, Plan, plan
+from shared.domain.presets import WEEKDAYS
 from shared.domain.recurrence import Recurrence
 from shared.domain.run import Reason
-from shared.domain.schedule import Frequency, MissedRunPolicy, RecurrenceFields, Schedule
+from shared.domain.schedule import (
+    UNTIL_RESUMED,
+    BlackoutPolicy,
+    Frequency,
+    MissedRunPolicy,
+    RecurrenceFields,
+    Schedule,
+)
 from tests.factories import at
 
 EVERY_MINUTE = Recurrence.from_cron("* * * * *", "UTC")
@@ -28,6 +37,8 @@ def make(mark: datetime, **values: object) -> Schedule:
         "missed_run_policy": MissedRunPolicy.RUN_ONCE,
         "catch_up_window": timedelta(days=1),
         "spread": timedelta(0),
+        "blackout_policy": BlackoutPolicy.SKIP,
+        "blackouts": (),
         "paused_until": None,
         "planned_through": mark,
         **values,
@@ -115,8 +126,8 @@ def test_a_long_gap_has_one_row_with_a_count_and_then_single_ones() -> None:
     away = timedelta(minutes=300)
     decided = plan(make(at("02:00")), EVERY_MINUTE, at("02:00") + away, LOOK_AHEAD)
     skipped = [one for one in decided.periods if one.reason]
-    assert len(skipped) == MAX_SKIPPED_ROWS + 1
-    assert skipped[0].count == 299 - MAX_SKIPPED_ROWS
+    assert len(skipped) == MAX_SINGLE_SKIPS + 1
+    assert skipped[0].count == 299 - MAX_SINGLE_SKIPS
     assert sum(one.count for one in decided.periods) == 301
 
 
@@ -145,6 +156,137 @@ def test_spread_moves_the_start_and_not_the_period_or_its_key() -> None:
     offsets = {one.not_before_at - one.period_at for one in spread}
     assert len(offsets) == 1
     assert timedelta(0) <= offsets.pop() < timedelta(hours=1)
+
+
+def test_the_row_of_a_folded_gap_names_its_first_and_its_last_period() -> None:
+    decided = plan(make(at("00:30")), HOURLY, at("03:30"), LOOK_AHEAD, single_skips=0)
+    [gap, run] = decided.periods
+    assert (gap.period_at, gap.last_period_at, gap.count) == (at("01:00"), at("02:00"), 2)
+    assert gap.reason is Reason.COALESCED
+    assert (run.period_at, run.last_period_at, run.count) == (at("03:00"), None, 1)
+
+
+def test_a_single_skipped_period_names_no_last_one() -> None:
+    decided = plan(make(at("01:30")), HOURLY, at("03:30"), LOOK_AHEAD, single_skips=0)
+    assert [(one.count, one.last_period_at) for one in decided.periods] == [(1, None), (1, None)]
+
+
+def test_skips_on_both_sides_of_a_run_do_not_share_a_row() -> None:
+    schedule = make(
+        at("00:30"),
+        missed_run_policy=MissedRunPolicy.RUN_ALL,
+        blackouts=(hours("01:30", "03:30"), hours("04:30", "06:30")),
+    )
+    decided = plan(schedule, HOURLY, at("07:30"), LOOK_AHEAD, single_skips=0)
+    assert [(f"{one.period_at:%H:%M}", one.reason, one.count) for one in decided.periods] == [
+        ("01:00", None, 1),
+        ("02:00", Reason.BLACKOUT, 2),
+        ("04:00", None, 1),
+        ("05:00", Reason.BLACKOUT, 2),
+        ("07:00", None, 1),
+    ]
+
+
+def test_a_pause_without_an_end_skips_every_period() -> None:
+    schedule = make(at("02:00"), paused_until=UNTIL_RESUMED)
+    decided = plan(schedule, EVERY_MINUTE, at("02:00:45"), LOOK_AHEAD)
+    assert fates(decided) == [("02:01", Reason.PAUSED), ("02:02", Reason.PAUSED)]
+
+
+def hours(starts: str, ends: str) -> BlackoutWindow:
+    return BlackoutWindow("closing", "UTC", WeeklyHours(frozenset(WEEKDAYS), starts, ends))
+
+
+def starts(decided: Plan) -> list[tuple[str, str | None]]:
+    return [(f"{one.not_before_at:%H:%M}", one.reason) for one in decided.periods]
+
+
+def move(**values: object) -> Schedule:
+    wanted = {"blackout_policy": BlackoutPolicy.MOVE, "blackouts": (hours("02:30", "05:30"),)}
+    return make(at("02:15"), **{**wanted, **values})
+
+
+def test_periods_in_a_blackout_window_are_skipped_and_its_end_is_outside() -> None:
+    schedule = make(at("01:15"), blackouts=(hours("02:00", "04:00"),))
+    decided = plan(schedule, HOURLY, at("01:15"), timedelta(hours=3))
+    assert fates(decided) == [
+        ("02:00", Reason.BLACKOUT),
+        ("03:00", Reason.BLACKOUT),
+        ("04:00", None),
+    ]
+
+
+def test_the_newest_period_in_a_window_is_moved_to_its_end_and_stands_for_the_others() -> None:
+    decided = plan(move(), HOURLY, at("02:15"), timedelta(hours=4))
+    assert fates(decided) == [
+        ("03:00", Reason.COALESCED),
+        ("04:00", Reason.COALESCED),
+        ("05:00", None),
+        ("06:00", None),
+    ]
+    assert [start for start, reason in starts(decided) if reason is None] == ["05:30", "06:00"]
+
+
+def test_a_period_at_the_end_of_a_window_stands_for_those_within() -> None:
+    schedule = move(blackouts=(hours("02:30", "05:00"),))
+    decided = plan(schedule, HOURLY, at("02:15"), timedelta(hours=3))
+    assert fates(decided) == [
+        ("03:00", Reason.COALESCED),
+        ("04:00", Reason.COALESCED),
+        ("05:00", None),
+    ]
+
+
+def test_run_all_moves_every_period_in_a_window() -> None:
+    schedule = move(missed_run_policy=MissedRunPolicy.RUN_ALL)
+    decided = plan(schedule, HOURLY, at("02:15"), timedelta(hours=3))
+    assert starts(decided) == [("05:30", None), ("05:30", None), ("05:30", None)]
+
+
+def test_a_moved_run_keeps_its_period_its_key_and_its_spread() -> None:
+    decided = plan(move(spread=timedelta(minutes=20)), HOURLY, at("02:15"), timedelta(hours=3))
+    [run] = [one for one in decided.periods if one.reason is None]
+    assert run.period_at == at("05:00")
+    assert run.idempotency_key == f"{CONNECTOR}:2026-03-02T05:00:00Z"
+    assert at("05:30") <= run.not_before_at < at("05:50")
+
+
+@pytest.mark.parametrize("policy", BlackoutPolicy)
+def test_a_start_that_spread_or_lateness_carries_into_a_window_waits_for_its_end(
+    policy: BlackoutPolicy,
+) -> None:
+    offset = plan(make(at("01:15"), spread=timedelta(hours=1)), HOURLY, at("01:15"), LOOK_AHEAD)
+    assert offset.periods == ()
+    values = {"blackout_policy": policy, "blackouts": (hours("02:01", "03:59"),)}
+    spread = plan(
+        make(at("01:59"), spread=timedelta(hours=1), **values), HOURLY, at("01:59:30"), LOOK_AHEAD
+    )
+    late = plan(make(at("01:59"), **values), HOURLY, at("02:20"), LOOK_AHEAD)
+    assert starts(spread) == starts(late) == [("03:59", None)]
+
+
+def test_a_window_without_an_end_skips_whatever_the_policy() -> None:
+    schedule = move(blackouts=(hours("00:00", "24:00"),))
+    decided = plan(schedule, HOURLY, at("02:15"), timedelta(hours=1))
+    assert fates(decided) == [("03:00", Reason.BLACKOUT)]
+
+
+def test_after_an_outage_the_newest_period_outside_the_windows_is_run() -> None:
+    schedule = make(at("00:30"), blackouts=(hours("03:30", "05:30"),))
+    decided = plan(schedule, HOURLY, at("05:40"), LOOK_AHEAD)
+    assert fates(decided) == [
+        ("01:00", Reason.COALESCED),
+        ("02:00", Reason.COALESCED),
+        ("03:00", None),
+        ("04:00", Reason.BLACKOUT),
+        ("05:00", Reason.BLACKOUT),
+    ]
+
+
+def test_no_more_periods_are_decided_than_asked_for() -> None:
+    decided = plan(make(at("00:00")), HOURLY, at("00:00"), timedelta(days=9), most=3)
+    assert fates(decided) == [("01:00", None), ("02:00", None), ("03:00", None)]
+    assert (decided.is_whole, decided.planned_through) == (False, at("03:00"))
 
 
 @pytest.mark.parametrize("policy", MissedRunPolicy)

@@ -3,13 +3,38 @@
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.running import RunningCloudTasks, running_cloud_tasks
+from shared.domain.run import TRANSITIONS
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, install
 from tests.settings import make_settings
+
+
+@pytest.fixture(autouse=True)
+def legal_transitions(engine: Engine) -> None:
+    """Let the database of a test refuse what the table of transitions does not have."""
+    legal = ", ".join(
+        f"('{before}', '{after}')" for before, targets in TRANSITIONS.items() for after in targets
+    )
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse_transition() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " RAISE 'a run went from % to %', OLD.status, NEW.status; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER legal_transitions BEFORE UPDATE ON workspace_connector_sync_log"
+                " FOR EACH ROW WHEN (OLD.status <> NEW.status"
+                f" AND (OLD.status, NEW.status) NOT IN ({legal}))"
+                " EXECUTE FUNCTION refuse_transition()"
+            )
+        )
 
 
 @pytest.fixture(scope="session")

@@ -85,6 +85,13 @@ def schedule_row(engine: Engine, schedule_id: int) -> dict:
         return dict(connection.execute(query, {"id": schedule_id}).mappings().one())
 
 
+def start_all_at(engine: Engine, start: datetime) -> None:
+    """Let every run start at an instant, as if its spread said so."""
+    with engine.begin() as connection:
+        query = text("UPDATE workspace_connector_sync_log SET not_before_at = :start")
+        connection.execute(query, {"start": start})
+
+
 def due_run(engine: Engine, paused: PausedQueue, **schedule: object) -> tuple[Row, Row]:
     """Return a schedule and its run of 02:00, enqueued."""
     wanted = {"cron_expression": "0 2 * * *", **schedule}

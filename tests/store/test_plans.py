@@ -53,7 +53,16 @@ PARAMETERS = {
     },
     "runs_wanting_a_task": {"now": "2020-01-01T00:00Z", "patience": "30 s", "page": 500},
     "rescue_lost_tasks": {"now": "2020-01-01T00:00Z", "patience": "300 s", "page": 500},
-    "rescue_expired_leases": {"now": "2020-01-01T00:00Z", "page": 500},
+    "rescue_expired_leases": {"now": "2020-01-01T00:00Z", "patience": "2 hours", "page": 500},
+    "time_out_stale_schedules": {"now": "2020-01-01T00:00Z", "patience": "2 hours", "page": 500},
+    "schedules_of_older_zone_data": {"version": "", "page": 500},
+    "lock_schedules": {"ids": [1, 2, 3], "mark": None},
+    "cancel_ahead": {
+        "ids": [1, 2, 3],
+        "reason": "paused",
+        "halts": True,
+        "now": "2020-01-01T00:00Z",
+    },
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
 }
 

@@ -17,7 +17,7 @@ SELECT table_name, column_name, data_type, character_maximum_length, is_nullable
     is_identity
 FROM information_schema.columns
 WHERE table_schema = 'public' AND table_name <> 'alembic_version'
-ORDER BY table_name, ordinal_position
+ORDER BY table_name, column_name
 """
 CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
@@ -124,6 +124,8 @@ def refused(engine: Engine, statement: str, **parameters: object) -> str:
         ("overlap_policy = 'both'", "overlap_policy_valid"),
         ("missed_run_policy = 'both'", "missed_run_policy_valid"),
         ("spread_seconds = -1", "spread_range"),
+        ("blackout_policy = 'both'", "blackout_policy_valid"),
+        ("pause_note = 'x'", "pause_note_only_on_pause"),
         ("name = ' '", "schedule_name_not_blank"),
     ],
 )
@@ -204,6 +206,8 @@ def test_a_second_interactive_run_is_refused_while_one_waits_or_is_in_progress(
         ),
         ("attempt = 6", "attempts_are_bounded"),
         ("trigger_type = 'manual'", "run_period"),
+        ("last_period_at = period_at + interval '1 day'", "folded_periods"),
+        ("period_count = 2, last_period_at = period_at", "folded_periods"),
         ("trigger_type = 'cron', period_at = NULL", "run_trigger_valid"),
     ],
 )

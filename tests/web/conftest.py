@@ -36,6 +36,12 @@ class Caller:
     def post(self, path: str, body: object = None) -> TestResponse:
         return self.client.post(path, json={} if body is None else body, headers=self._headers())
 
+    def put(self, path: str, body: object) -> TestResponse:
+        return self.client.put(path, json=body, headers=self._headers())
+
+    def patch(self, path: str, body: object) -> TestResponse:
+        return self.client.patch(path, json=body, headers=self._headers())
+
     def new_connector(self, name: str = "Flights") -> str:
         body = {"type": "database", "name": name, "config": CONFIG}
         return self.post("/api/v2/connectors", body).json["id"]

@@ -1,4 +1,6 @@
 -- Write the runs of a page of planned schedules and move their marks, in one statement.
+-- A period that is not reached yet and whose row was ended ahead of time, because its schedule was
+-- changed, paused or disabled then, is decided anew; every other row that is there stays as it is.
 WITH planned AS (
     SELECT p.*
     FROM jsonb_to_recordset(CAST(:periods AS jsonb)) AS p (
@@ -8,6 +10,7 @@ WITH planned AS (
         idempotency_key text,
         period_at timestamptz,
         period_count integer,
+        last_period_at timestamptz,
         not_before_at timestamptz,
         reason text
     )
@@ -17,6 +20,7 @@ marked AS (
     UPDATE sync_schedule AS s
     SET planned_through = m.planned_through,
         next_scheduled_at = m.next_scheduled_at,
+        zone_data_version = :zone_data_version,
         plan_error = m.plan_error
     FROM jsonb_to_recordset(CAST(:marks AS jsonb)) AS m (
         schedule_id bigint,
@@ -28,7 +32,7 @@ marked AS (
 ),
 
 written AS (
-    INSERT INTO workspace_connector_sync_log (
+    INSERT INTO workspace_connector_sync_log AS r (
         workspace_id,
         connector_id,
         schedule_id,
@@ -36,6 +40,7 @@ written AS (
         idempotency_key,
         period_at,
         period_count,
+        last_period_at,
         not_before_at,
         status,
         reason,
@@ -49,14 +54,27 @@ written AS (
         p.idempotency_key,
         p.period_at,
         p.period_count,
+        p.last_period_at,
         p.not_before_at,
         CASE WHEN p.reason IS NULL THEN 'scheduled' ELSE 'skipped' END,
         p.reason,
         CASE WHEN p.reason IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END
     FROM planned AS p
     ORDER BY p.not_before_at, p.schedule_id
-    ON CONFLICT (idempotency_key) DO NOTHING
-    RETURNING id, workspace_id, status, reason
+    ON CONFLICT (idempotency_key) DO UPDATE
+    SET status = excluded.status,
+        reason = excluded.reason,
+        completed_at = excluded.completed_at,
+        schedule_id = excluded.schedule_id,
+        not_before_at = excluded.not_before_at,
+        task_generation = r.task_generation + 1,
+        admitted_at = NULL,
+        enqueued_at = NULL
+    WHERE r.status IN ('cancelled', 'skipped')
+        AND r.reason <> 'cancelled_by_user'
+        AND r.started_at IS NULL
+        AND r.period_at > CAST(:now AS timestamptz)
+    RETURNING r.id, r.workspace_id, r.status, r.reason, r.period_count
 ),
 
 noted AS (
@@ -75,5 +93,5 @@ noted AS (
 
 SELECT
     count(*) FILTER (WHERE status = 'scheduled') AS claimed,
-    count(*) FILTER (WHERE status = 'skipped') AS skipped
+    coalesce(sum(period_count) FILTER (WHERE status = 'skipped'), 0) AS skipped
 FROM written

@@ -17,6 +17,7 @@ SELECT
     s.missed_run_policy,
     s.catch_up_window_seconds,
     s.spread_seconds,
+    s.blackout_policy,
     s.paused_until,
     coalesce(s.planned_through, s.next_scheduled_at - interval '1 microsecond') AS planned_through
 FROM sync_schedule AS s

@@ -1,7 +1,13 @@
--- Runs whose worker fell silent: another attempt while there is one left, else the end.
+-- Runs whose worker fell silent: another attempt while there is one left and the run did not start
+-- too long ago (running_status_timeout_guard), else the end.
 -- The schedule shows what became of the run in the same statement.
 WITH expired AS (
-    SELECT r.id
+    SELECT
+        r.id,
+        (
+            r.attempt < r.max_attempts
+            AND r.started_at >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
+        ) AS goes_on
     FROM workspace_connector_sync_log AS r
     WHERE r.status = 'in_progress'
         AND r.lease_expires_at < CAST(:now AS timestamptz)
@@ -12,25 +18,25 @@ WITH expired AS (
 
 rescued AS (
     UPDATE workspace_connector_sync_log AS r
-    SET status = CASE WHEN r.attempt < r.max_attempts THEN 'scheduled' ELSE 'error' END,
+    SET status = CASE WHEN expired.goes_on THEN 'scheduled' ELSE 'error' END,
         fence = r.fence + 1,
         lease_expires_at = NULL,
         admitted_at = NULL,
         enqueued_at = NULL,
         task_generation = r.task_generation + 1,
         not_before_at = CASE
-            WHEN r.attempt < r.max_attempts THEN CAST(:now AS timestamptz) ELSE r.not_before_at
+            WHEN expired.goes_on THEN CAST(:now AS timestamptz) ELSE r.not_before_at
         END,
         next_attempt_at = CASE
-            WHEN r.attempt < r.max_attempts THEN CAST(:now AS timestamptz)
+            WHEN expired.goes_on THEN CAST(:now AS timestamptz)
         END,
-        reason = CASE WHEN r.attempt < r.max_attempts THEN NULL ELSE 'timed_out' END,
+        reason = CASE WHEN expired.goes_on THEN NULL ELSE 'timed_out' END,
         error = 'The worker stopped answering during attempt ' || r.attempt || '.',
         completed_at = CASE
-            WHEN r.attempt < r.max_attempts THEN NULL ELSE CAST(:now AS timestamptz)
+            WHEN expired.goes_on THEN NULL ELSE CAST(:now AS timestamptz)
         END,
         duration_ms = CASE
-            WHEN r.attempt < r.max_attempts THEN NULL
+            WHEN expired.goes_on THEN NULL
             ELSE greatest(
                 0,
                 CAST(

@@ -6,6 +6,7 @@ in the customer's documents are used where they exist. The migrations build the 
 test compares the two.
 """
 
+from shared.store.tables.blackouts import blackout_window
 from shared.store.tables.columns import metadata
 from shared.store.tables.connectors import (
     connector_credential,
@@ -19,6 +20,7 @@ from shared.store.tables.workspaces import api_key, workspace
 
 __all__ = [
     "api_key",
+    "blackout_window",
     "connector_credential",
     "metadata",
     "sync_log",

@@ -45,8 +45,10 @@ sync_log = Table(
     Column("idempotency_key", String(255), nullable=False),
     # The nominal instant; null for runs that no schedule named.
     instant("period_at"),
-    # How many periods the row stands for; above 1 only for a long gap that was skipped.
+    # How many periods the row stands for; above 1 only for a long gap that was skipped, of which
+    # period_at is the first and last_period_at the last.
     Column("period_count", Integer, nullable=False, server_default="1"),
+    instant("last_period_at"),
     instant("not_before_at", required=True),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("max_attempts", Integer, nullable=False, server_default="5"),
@@ -113,6 +115,10 @@ sync_log = Table(
     CheckConstraint("error IS NULL OR status <> 'success'", name="no_error_on_success"),
     CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts_are_bounded"),
     CheckConstraint("period_count >= 1", name="period_count_range"),
+    CheckConstraint(
+        "last_period_at IS NULL OR (period_count > 1 AND last_period_at > period_at)",
+        name="folded_periods",
+    ),
 )
 Index(
     "one_run_in_progress_per_connector",

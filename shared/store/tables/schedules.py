@@ -42,16 +42,21 @@ sync_schedule = Table(
     Column("cron_expression", String(100), nullable=True),
     Column("timezone", String(64), nullable=False),
     Column("is_enabled", Boolean, nullable=False, server_default=text("true")),
+    # Periods before it are skipped; 9999-12-31 when only a person ends the pause.
     instant("paused_until"),
     Column("pause_note", String(500), nullable=True),
     Column("overlap_policy", String(16), nullable=False, server_default="skip"),
     Column("missed_run_policy", String(16), nullable=False, server_default="run_once"),
     Column("catch_up_window_seconds", Integer, nullable=False, server_default="86400"),
     Column("spread_seconds", Integer, nullable=False, server_default="0"),
+    # What becomes of periods within a blackout window of the workspace.
+    Column("blackout_policy", String(16), nullable=False, server_default="skip"),
     # The first period that has no run row yet; moved by the dispatcher with planned_through.
     instant("next_scheduled_at"),
     # The high-water mark: every period up to it has a run row.
     instant("planned_through"),
+    # The version of the zone data that next_scheduled_at was computed with; moved with it.
+    Column("zone_data_version", String(16, collation="C"), nullable=False, server_default=""),
     # Why the dispatcher set the schedule aside; cleared by the next edit.
     Column("plan_error", String(2000), nullable=True),
     # The last_run columns are written by the worker with the run itself.
@@ -114,6 +119,10 @@ sync_schedule = Table(
     ),
     one_of("overlap_policy", ("skip", "queue_one"), "overlap_policy_valid"),
     one_of("missed_run_policy", ("run_once", "run_all", "skip"), "missed_run_policy_valid"),
+    one_of("blackout_policy", ("skip", "move"), "blackout_policy_valid"),
+    CheckConstraint(
+        "pause_note IS NULL OR paused_until IS NOT NULL", name="pause_note_only_on_pause"
+    ),
     CheckConstraint("catch_up_window_seconds BETWEEN 0 AND 31536000", name="catch_up_window_range"),
     CheckConstraint("spread_seconds BETWEEN 0 AND 86400", name="spread_range"),
     one_of(
@@ -130,4 +139,17 @@ Index(
     "idx_sync_schedule_next_run",
     sync_schedule.c.next_scheduled_at,
     postgresql_where=sync_schedule.c.next_scheduled_at.is_not(None),
+)
+# What was computed with older zone data, soonest first.
+Index(
+    "schedule_by_zone_data",
+    sync_schedule.c.zone_data_version,
+    sync_schedule.c.next_scheduled_at,
+    postgresql_where=sync_schedule.c.next_scheduled_at.is_not(None),
+)
+# What the guard against runs that show as running for ever looks at.
+Index(
+    "schedule_shown_as_running",
+    sync_schedule.c.last_run_at,
+    postgresql_where=text("last_run_status = 'running'"),
 )

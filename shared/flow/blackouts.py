@@ -1,0 +1,97 @@
+"""Create and delete blackout windows: what was planned ahead is planned anew at once."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from shared.domain.access import Principal
+from shared.domain.blackout import BlackoutWindow
+from shared.domain.blackout_rules import (
+    MAX_WINDOWS,
+    BlackoutCode,
+    WantedWindow,
+    parse_window,
+    require_room,
+)
+from shared.errors import ConflictError, NotFoundError
+from shared.flow.enqueue import enqueue_workspace
+from shared.flow.replan import replan_workspace
+from shared.flow.schedules import Planner
+from shared.store.blackouts import delete_window, insert_window, list_windows, to_window
+from shared.store.rows import Row
+from shared.store.ticks import as_of
+from shared.store.violations import violation_of
+from shared.store.workspaces import lock_workspace
+
+
+def create_blackout_window(
+    planner: Planner, principal: Principal, wanted: WantedWindow, *, now: datetime | None = None
+) -> Row:
+    """Create a window of the caller's workspace.
+
+    Raises `InvalidInputError` naming each wrong field, also for a window that would leave no time
+    for syncs; `ConflictError` for a name that the workspace uses already, or for one too many.
+    """
+    window = parse_window(wanted, principal.workspace_timezone)
+    try:
+        with planner.engine.begin() as connection:
+            lock_workspace(connection, principal.workspace_id)
+            at = as_of(connection, now)
+            existing = [to_window(row) for row in list_windows(connection, principal.workspace_id)]
+            _require_number(existing)
+            require_room(existing, window, at)
+            row = insert_window(connection, principal.workspace_id, window)
+            planned = _replan(connection, planner, principal, at)
+    except IntegrityError as error:
+        if violation_of(error).constraint == "one_blackout_window_per_name":
+            raise ConflictError(
+                f"This workspace has a blackout window named {window.name!r} already.",
+                code="name_taken",
+            ) from error
+        raise
+    _enqueue(planner, principal, planned, at)
+    return row
+
+
+def delete_blackout_window(
+    planner: Planner, principal: Principal, public_id: UUID, *, now: datetime | None = None
+) -> None:
+    """Delete a window of the caller's workspace; raise `NotFoundError` if there is none."""
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        at = as_of(connection, now)
+        if not delete_window(connection, principal.workspace_id, public_id):
+            raise NotFoundError("There is no such blackout window.")
+        planned = _replan(connection, planner, principal, at)
+    _enqueue(planner, principal, planned, at)
+
+
+def _require_number(existing: Sequence[BlackoutWindow]) -> None:
+    if len(existing) >= MAX_WINDOWS:
+        raise ConflictError(
+            f"This workspace has {MAX_WINDOWS} blackout windows, the most that it may have:"
+            " delete those that are over.",
+            code=BlackoutCode.TOO_MANY,
+        )
+
+
+def _replan(connection: Connection, planner: Planner, principal: Principal, now: datetime) -> int:
+    """Plan anew what the workspace's schedules had planned ahead; return how many runs."""
+    return replan_workspace(
+        connection, principal.workspace_id, now=now, look_ahead=planner.look_ahead
+    )
+
+
+def _enqueue(planner: Planner, principal: Principal, planned: int, now: datetime) -> None:
+    """Enqueue the runs that a committed change planned."""
+    if planned:
+        enqueue_workspace(
+            planner.engine,
+            planner.open_queue,
+            principal.workspace_id,
+            now=now,
+            horizon=now + planner.look_ahead,
+        )

@@ -1,0 +1,235 @@
+"""Create and change schedules: every rule is checked, and the ledger stays whole."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import IntegrityError
+
+from shared.domain.access import Principal
+from shared.domain.local_time import load_zone
+from shared.domain.recurrence import Recurrence, require_minimum_interval
+from shared.domain.recurrence_code import RecurrenceCode
+from shared.domain.run import Reason
+from shared.domain.schedule import RecurrenceFields, build_recurrence, parse_frequency, unused_by
+from shared.errors import ConflictError, NotFoundError, RecurrenceError
+from shared.flow.enqueue import enqueue_workspace
+from shared.flow.replan import plan_ahead, replan
+from shared.store.connectors import find_connector
+from shared.store.engine import single_statements
+from shared.store.rows import Row
+from shared.store.schedules import find_schedule, insert_schedule, update_schedule
+from shared.store.ticks import as_of
+from shared.store.violations import violation_of
+from shared.store.workspaces import lock_workspace
+
+if TYPE_CHECKING:
+    from shared.gcp.task_queue import CloudTasksQueue
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """What changes of schedules work with: runs within `look_ahead` get their tasks at once."""
+
+    engine: Engine
+    open_queue: Callable[[], "CloudTasksQueue"]
+    look_ahead: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """When somebody wants a schedule to run; None in `timezone` means the workspace's own."""
+
+    frequency: str
+    timezone: str | None
+    preferred_time: str | None
+    preferred_day_of_week: str | None
+    preferred_day_of_month: int | None
+    cron_expression: str | None
+
+
+TIMING = tuple(Timing.__dataclass_fields__)
+"""The names of the settings that are timing."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleSettings:
+    """What a person sets of a schedule; None in `timezone` means the workspace's own."""
+
+    name: str
+    description: str | None
+    frequency: str
+    timezone: str | None
+    preferred_time: str | None
+    preferred_day_of_week: str | None
+    preferred_day_of_month: int | None
+    cron_expression: str | None
+    is_enabled: bool
+    overlap_policy: str
+    missed_run_policy: str
+    catch_up_window_seconds: int
+    spread_seconds: int
+    blackout_policy: str
+
+
+SETTINGS = tuple(ScheduleSettings.__dataclass_fields__)
+"""The names of the settings, which are also columns of the table."""
+
+_TEXT_ONLY = frozenset({"name", "description", "overlap_policy", "catch_up_window_seconds"})
+"""Settings that change nothing about runs that are planned ahead."""
+
+
+def create_schedule(
+    planner: Planner,
+    principal: Principal,
+    connector: UUID,
+    wanted: ScheduleSettings,
+    *,
+    now: datetime | None = None,
+) -> Row:
+    """Create the schedule of a connector; its first period is the next one after `now`.
+
+    Raises `RecurrenceError` for a recurrence that cannot be, `NotFoundError` for a connector that
+    is not there, `ConflictError` (one_schedule_per_integration) if it has a schedule already.
+    """
+    public_id = uuid4()
+    try:
+        with planner.engine.begin() as connection:
+            row = find_connector(connection, principal.workspace_id, connector)
+            if row is None:
+                raise NotFoundError("There is no such connector.", code="foreign_key_integrity")
+            at = as_of(connection, now)
+            keys = {
+                "public_id": public_id,
+                "workspace_id": principal.workspace_id,
+                "connector_id": row["id"],
+            }
+            key = insert_schedule(connection, {**_columns(principal, wanted, at), **keys})
+            planned = plan_ahead(connection, [key], at, planner.look_ahead)
+    except IntegrityError as error:
+        if violation_of(error).constraint == "one_schedule_per_integration":
+            raise ConflictError(
+                "This connector has a schedule already; each has exactly one.",
+                code="one_schedule_per_integration",
+            ) from error
+        raise
+    return finish_change(planner, principal, public_id, planned, at)
+
+
+def change_schedule(
+    planner: Planner,
+    principal: Principal,
+    schedule: UUID,
+    changes: Mapping[str, Any],
+    *,
+    now: datetime | None = None,
+) -> Row:
+    """Change some settings of a schedule, by their names in `ScheduleSettings`.
+
+    A new frequency clears the settings that it does not use, unless they are given. Whatever
+    touches the timing recomputes it from `now` and cancels the runs planned ahead. Raises
+    `RecurrenceError`, or `NotFoundError`.
+    """
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        before = require_schedule(connection, principal, schedule)
+        at = as_of(connection, now)
+        columns = _columns(principal, _merged(before, changes), at)
+        touched = {name for name in SETTINGS if columns[name] != before[name]}
+        planned = 0
+        if touched <= _TEXT_ONLY and before["plan_error"] is None:
+            if touched:
+                update_schedule(connection, before["id"], {name: columns[name] for name in touched})
+        else:
+            is_enabled = columns["is_enabled"]
+            planned = replan(
+                connection,
+                [before["id"]],
+                now=at,
+                look_ahead=planner.look_ahead,
+                reason=Reason.SCHEDULE_CHANGED if is_enabled else Reason.SCHEDULE_DISABLED,
+                halts=not is_enabled,
+                change=lambda: update_schedule(connection, before["id"], columns),
+            )
+    return finish_change(planner, principal, schedule, planned, at)
+
+
+def require_schedule(connection: Connection, principal: Principal, schedule: UUID) -> Row:
+    """Return a schedule of the caller's workspace; raise `NotFoundError` if there is none."""
+    row = find_schedule(connection, principal.workspace_id, schedule)
+    if row is None:
+        raise NotFoundError("There is no such schedule.")
+    return row
+
+
+def finish_change(
+    planner: Planner, principal: Principal, schedule: UUID, planned: int, now: datetime
+) -> Row:
+    """Enqueue the runs that a committed change planned, and return the schedule as it is then."""
+    if planned:
+        enqueue_workspace(
+            planner.engine,
+            planner.open_queue,
+            principal.workspace_id,
+            now=now,
+            horizon=now + planner.look_ahead,
+        )
+    with single_statements(planner.engine) as connection:
+        return require_schedule(connection, principal, schedule)
+
+
+def _merged(before: Row, changes: Mapping[str, Any]) -> ScheduleSettings:
+    values = {name: before[name] for name in SETTINGS}
+    if changes.get("frequency", before["frequency"]) != before["frequency"]:
+        values |= dict.fromkeys(unused_by(parse_frequency(changes["frequency"])))
+    return replace(ScheduleSettings(**values), **changes)
+
+
+def require_recurrence(
+    principal: Principal, timing: Timing, now: datetime
+) -> tuple[RecurrenceFields, Recurrence | None]:
+    """Return the timing that somebody wants, checked; the recurrence is None if it has none.
+
+    Raises `RecurrenceError` for one that cannot be, is too frequent for the workspace, or never
+    comes.
+    """
+    timezone = timing.timezone or principal.workspace_timezone
+    load_zone(timezone)
+    fields = RecurrenceFields(
+        frequency=parse_frequency(timing.frequency),
+        timezone=timezone,
+        preferred_time=timing.preferred_time,
+        preferred_day_of_week=timing.preferred_day_of_week,
+        preferred_day_of_month=timing.preferred_day_of_month,
+        cron_expression=timing.cron_expression,
+    )
+    recurrence = build_recurrence(fields)
+    if recurrence is not None:
+        minimum = timedelta(seconds=principal.minimum_interval_seconds)
+        require_minimum_interval(recurrence, minimum, now)
+        if recurrence.next_after(now) is None:
+            # Legal on the clock's face, but clock changes of the zone swallow all of its times.
+            raise RecurrenceError(
+                "cron_expression",
+                RecurrenceCode.CRON_NEVER_FIRES,
+                f"it has no instant to come in {timezone}",
+                "Choose times that the clock of this zone does not skip.",
+            )
+    return fields, recurrence
+
+
+def _columns(principal: Principal, wanted: ScheduleSettings, now: datetime) -> dict[str, Any]:
+    """Return the columns of these settings with fresh marks; raise `RecurrenceError`."""
+    timing = Timing(**{name: getattr(wanted, name) for name in TIMING})
+    fields, recurrence = require_recurrence(principal, timing, now)
+    is_planned = recurrence is not None and wanted.is_enabled
+    return {
+        **{name: getattr(wanted, name) for name in SETTINGS},
+        "timezone": fields.timezone,
+        "planned_through": now if is_planned else None,
+        "next_scheduled_at": recurrence.next_after(now) if recurrence and is_planned else None,
+        "plan_error": None,
+    }

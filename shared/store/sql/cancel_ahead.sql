@@ -1,0 +1,36 @@
+-- Cancel the runs of some schedules that were planned ahead, for instants that are not reached yet:
+-- whose period lies ahead, or with `halts` whose start does. Planning may take them up again.
+WITH ahead AS (
+    SELECT r.id
+    FROM sync_schedule AS s
+    JOIN workspace_connector_sync_log AS r
+        ON r.connector_id = s.connector_id AND r.schedule_id = s.id
+    WHERE s.id = ANY(CAST(:ids AS bigint []))
+        AND r.status = 'scheduled'
+        AND r.trigger_type = 'cloud_task'
+        AND r.attempt = 0
+        AND r.not_before_at > CAST(:now AS timestamptz)
+        AND (CAST(:halts AS boolean) OR r.period_at > CAST(:now AS timestamptz))
+    ORDER BY r.id
+    FOR NO KEY UPDATE OF r
+),
+
+cancelled AS (
+    UPDATE workspace_connector_sync_log AS r
+    SET status = 'cancelled',
+        reason = :reason,
+        completed_at = CAST(:now AS timestamptz)
+    FROM ahead AS a
+    WHERE r.id = a.id
+    RETURNING r.id, r.workspace_id
+)
+
+INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+SELECT
+    c.workspace_id,
+    c.id,
+    CAST(:now AS timestamptz),
+    'cancelled',
+    jsonb_build_object('reason', CAST(:reason AS text))
+FROM cancelled AS c
+RETURNING run_id

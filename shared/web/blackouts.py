@@ -1,0 +1,94 @@
+"""/api/v2/workspace/blackout-windows: times in which no sync of the workspace may start."""
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, url_for
+
+from shared.clock import utc_now
+from shared.domain.access import Role
+from shared.domain.blackout import blackout_at
+from shared.domain.blackout_rules import WantedDays, WantedHours, WantedWindow
+from shared.domain.presets import WEEKDAYS
+from shared.errors import NotFoundError
+from shared.flow.blackouts import create_blackout_window, delete_blackout_window
+from shared.store.blackouts import find_window, list_windows, to_window
+from shared.store.engine import single_statements
+from shared.store.rows import Row
+from shared.web.auth import principal, requires, wiring
+from shared.web.bodies import NewBlackoutWindowBody, read_body
+from shared.web.planner import planner
+from shared.web.present import instant
+
+blueprint = Blueprint("blackouts", __name__, url_prefix="/api/v2/workspace/blackout-windows")
+
+
+@blueprint.post("")
+@requires(Role.ADMIN)
+def create() -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Create a blackout window; what it covers of the runs planned ahead does not start."""
+    body = read_body(NewBlackoutWindowBody)
+    wanted = WantedWindow(
+        name=body.name,
+        timezone=body.timezone,
+        weekly=None if body.weekly is None else WantedHours(**body.weekly.model_dump()),
+        dated=None if body.dated is None else WantedDays(**body.dated.model_dump()),
+    )
+    row = create_blackout_window(planner(), principal(), wanted)
+    location = url_for("blackouts.read", window=row["public_id"])
+    return present_blackout(row, utc_now()), 201, {"Location": location}
+
+
+@blueprint.get("")
+@requires(Role.VIEWER)
+def browse() -> dict[str, Any]:
+    """List the workspace's blackout windows, oldest first: all of them, for there are few."""
+    with single_statements(wiring().engine) as connection:
+        rows = list_windows(connection, principal().workspace_id)
+    now = utc_now()
+    return {"items": [present_blackout(row, now) for row in rows], "next_cursor": None}
+
+
+@blueprint.get("/<uuid:window>")
+@requires(Role.VIEWER)
+def read(window: uuid.UUID) -> dict[str, Any]:
+    """Read one blackout window."""
+    with single_statements(wiring().engine) as connection:
+        row = find_window(connection, principal().workspace_id, window)
+    if row is None:
+        raise NotFoundError("There is no such blackout window.")
+    return present_blackout(row, utc_now())
+
+
+@blueprint.delete("/<uuid:window>")
+@requires(Role.ADMIN)
+def delete(window: uuid.UUID) -> tuple[str, int]:
+    """Delete a blackout window; what it held back is planned anew."""
+    delete_blackout_window(planner(), principal(), window)
+    return "", 204
+
+
+def present_blackout(row: Row, now: datetime) -> dict[str, Any]:
+    """Return a window, and until when it holds if it holds now."""
+    days = row["days_of_week"]
+    weekly = dated = None
+    if days is None:
+        dated = {"first": row["first_day"].isoformat(), "last": row["last_day"].isoformat()}
+    else:
+        weekly = {
+            "days": sorted(days, key=WEEKDAYS.index),
+            "from": row["starts_time"],
+            "to": row["ends_time"],
+        }
+    blackout = blackout_at([to_window(row)], now)
+    return {
+        "id": str(row["public_id"]),
+        "name": row["name"],
+        "timezone": row["timezone"],
+        "weekly": weekly,
+        "dated": dated,
+        "active_until": None if blackout is None else instant(blackout.ends_at),
+        "created_at": instant(row["created_at"]),
+        "updated_at": instant(row["updated_at"]),
+    }

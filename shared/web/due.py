@@ -1,0 +1,99 @@
+"""/api/v2/connectors/due: which of the workspace's connectors are due at an instant."""
+
+import base64
+import binascii
+import struct
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from flask import Blueprint, request
+
+from shared.domain.access import Role
+from shared.domain.due import DueConnector, minute_of, parse_instant
+from shared.errors import InvalidInputError, Problem
+from shared.flow.due import connectors_due_at
+from shared.store.engine import single_statements
+from shared.store.ticks import as_of
+from shared.web.auth import principal, requires, wiring
+from shared.web.paging import page_limit
+from shared.web.present import instant
+
+blueprint = Blueprint("due", __name__, url_prefix="/api/v2/connectors/due")
+
+_CURSOR = struct.Struct(">qq")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MINUTE = timedelta(minutes=1)
+
+
+@blueprint.get("")
+@requires(Role.VIEWER)
+def browse() -> dict[str, Any]:
+    """List the connectors due at `at`, or now, oldest schedule first.
+
+    The cursor holds the minute too: all pages of an answer about now are about the same minute.
+    """
+    limit = page_limit()
+    minute, after_key = _asked()
+    found = list(
+        islice(
+            connectors_due_at(
+                wiring().engine,
+                minute,
+                workspace_id=principal().workspace_id,
+                after_key=after_key,
+            ),
+            limit + 1,
+        )
+    )
+    shown = found[:limit]
+    return {
+        "at": instant(minute),
+        "items": [_present(due) for due in shown],
+        "next_cursor": _encode(minute, shown[-1].key) if len(found) > limit else None,
+    }
+
+
+def _asked() -> tuple[datetime, int]:
+    """Return the minute that the request is about, and the key after which its page begins."""
+    at, cursor = request.args.get("at"), request.args.get("cursor")
+    named = None if at is None else minute_of(parse_instant(at))
+    if cursor is not None:
+        minute, after_key = _decode(cursor)
+        if named not in (None, minute):
+            raise _refused_cursor("it belongs to another instant than `at`")
+        return minute, after_key
+    if named is not None:
+        return named, 0
+    with single_statements(wiring().engine) as connection:
+        return minute_of(as_of(connection, None)), 0
+
+
+def _encode(minute: datetime, key: int) -> str:
+    return base64.urlsafe_b64encode(_CURSOR.pack((minute - _EPOCH) // _MINUTE, key)).decode()
+
+
+def _decode(cursor: str) -> tuple[datetime, int]:
+    try:
+        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        minutes, key = _CURSOR.unpack(packed)
+        return minute_of(parse_instant((_EPOCH + minutes * _MINUTE).isoformat())), key
+    except (ValueError, OverflowError, binascii.Error, struct.error, InvalidInputError):
+        raise _refused_cursor("it is not a cursor") from None
+
+
+def _refused_cursor(reason: str) -> InvalidInputError:
+    return InvalidInputError(
+        Problem("cursor", "cursor_form", reason, "Use `next_cursor` as it came.")
+    )
+
+
+def _present(due: DueConnector) -> dict[str, Any]:
+    return {
+        "connector_id": str(due.connector_id),
+        "connector_name": due.connector_name,
+        "connector_type": due.connector_type,
+        "schedule_id": str(due.schedule_id),
+        "period_at": instant(due.period_at),
+        "starts_at": instant(due.starts_at),
+    }

@@ -1,0 +1,127 @@
+"""/api/v2/sync-schedules/…/preview: the coming periods of a schedule, saved or not saved yet."""
+
+import re
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, request
+
+from shared.domain.access import Role
+from shared.domain.recurrence import MAX_PREVIEW
+from shared.domain.schedule import (
+    BlackoutPolicy,
+    MissedRunPolicy,
+    RecurrenceFields,
+    Schedule,
+    build_recurrence,
+)
+from shared.domain.schedule_preview import PreviewItem, SchedulePreview, preview_schedule
+from shared.errors import InvalidInputError, NotFoundError, Problem
+from shared.flow.schedules import TIMING, Timing, require_recurrence
+from shared.store.connectors import find_connector
+from shared.store.engine import single_statements
+from shared.store.rows import Row
+from shared.store.schedules import find_schedule, to_schedule
+from shared.store.ticks import as_of
+from shared.web.auth import principal, requires, wiring
+from shared.web.bodies import DEFAULT_PREVIEW, PreviewBody, read_body
+from shared.web.present import instant
+from shared.web.windows import caller_windows
+
+blueprint = Blueprint("preview", __name__, url_prefix="/api/v2/sync-schedules")
+
+_COUNT_FORM = re.compile(r"[0-9]{1,3}")
+_NO_CONNECTOR = uuid.UUID(int=0)
+_NO_ROW = 0
+
+
+@blueprint.get("/<uuid:schedule>/preview")
+@requires(Role.VIEWER)
+def of_saved(schedule: uuid.UUID) -> dict[str, Any]:
+    """Preview the coming periods of a schedule as it is."""
+    count = _count()
+    with single_statements(wiring().engine) as connection:
+        row = find_schedule(connection, principal().workspace_id, schedule)
+    if row is None:
+        raise NotFoundError("There is no such schedule.")
+    saved = to_schedule(row, caller_windows())
+    preview = preview_schedule(saved, build_recurrence(saved.recurrence), row["as_of"], count)
+    return _present(preview, saved)
+
+
+@blueprint.post("/preview")
+@requires(Role.VIEWER)
+def of_wanted() -> dict[str, Any]:
+    """Preview a schedule that is not saved yet; what saving refuses is refused alike.
+
+    Without a connector nobody knows its spread, so that every run starts at its period.
+    """
+    body = read_body(PreviewBody)
+    connector, now = _connector_and_now(body.connector_id)
+    timing = Timing(**body.model_dump(include=set(TIMING)))
+    fields, recurrence = require_recurrence(principal(), timing, now)
+    wanted = _wanted(body, fields, connector, now)
+    return _present(preview_schedule(wanted, recurrence, now, body.count), wanted)
+
+
+def _count() -> int:
+    """Return the `count` of the request."""
+    text = request.args.get("count", str(DEFAULT_PREVIEW))
+    if not (_COUNT_FORM.fullmatch(text) and 1 <= int(text) <= MAX_PREVIEW):
+        raise InvalidInputError(
+            Problem("count", "count_range", f"{text[:20]!r} is not 1 to {MAX_PREVIEW}")
+        )
+    return int(text)
+
+
+def _connector_and_now(connector: uuid.UUID | None) -> tuple[Row | None, datetime]:
+    """Return the connector that is to be synced, if one is named, and the database's clock."""
+    row = None
+    with single_statements(wiring().engine) as connection:
+        if connector is not None:
+            row = find_connector(connection, principal().workspace_id, connector)
+            if row is None:
+                raise NotFoundError("There is no such connector.", code="foreign_key_integrity")
+        return row, as_of(connection, None)
+
+
+def _wanted(
+    body: PreviewBody, fields: RecurrenceFields, connector: Row | None, now: datetime
+) -> Schedule:
+    """Return the schedule as it would be right after it is saved."""
+    return Schedule(
+        id=_NO_ROW,
+        workspace_id=principal().workspace_id,
+        connector_id=_NO_ROW if connector is None else connector["id"],
+        connector_public_id=_NO_CONNECTOR if connector is None else connector["public_id"],
+        connector_is_usable=True,
+        recurrence=fields,
+        missed_run_policy=MissedRunPolicy(body.missed_run_policy),
+        catch_up_window=timedelta(0),
+        spread=timedelta(seconds=0 if connector is None else body.spread_seconds),
+        blackout_policy=BlackoutPolicy(body.blackout_policy),
+        blackouts=caller_windows(),
+        paused_until=None,
+        planned_through=now,
+    )
+
+
+def _present(preview: SchedulePreview, schedule: Schedule) -> dict[str, Any]:
+    return {
+        "description": preview.description,
+        "timezone": schedule.recurrence.timezone,
+        "items": [_present_item(item) for item in preview.items],
+    }
+
+
+def _present_item(item: PreviewItem) -> dict[str, Any]:
+    return {
+        "period_at": instant(item.period_at),
+        "period_local": item.period_local.isoformat(),
+        "starts_at": instant(item.starts_at),
+        "starts_local": None if item.starts_local is None else item.starts_local.isoformat(),
+        "fate": item.fate,
+        "reason": item.reason,
+        "notes": [{"kind": note.kind, "text": note.text} for note in item.clock_notes],
+    }

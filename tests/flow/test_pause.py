@@ -1,0 +1,161 @@
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Engine
+
+from shared.domain.schedule import UNTIL_RESUMED
+from shared.errors import InvalidInputError, NotFoundError
+from shared.flow.pause import pause_schedule, resume_schedule
+from shared.flow.schedules import Planner
+from shared.store.rows import Row
+from tests.factories import Tenant, at, make_planner, make_schedule, make_tenant, runs_of
+from tests.flow.queues import PausedQueue
+from tests.flow.workers import schedule_row, start_all_at, tick
+
+
+@pytest.fixture
+def tenant(engine: Engine) -> Tenant:
+    return make_tenant(engine)
+
+
+@pytest.fixture
+def planner(engine: Engine, paused: PausedQueue) -> Planner:
+    return make_planner(engine, paused.queue)
+
+
+def fates(engine: Engine, schedule: Row) -> list[tuple[str, str, str | None]]:
+    return [
+        (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
+        for run in runs_of(engine, schedule["id"])
+    ]
+
+
+def test_a_pause_skips_periods_until_its_end_with_the_reason(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+
+    after = pause_schedule(
+        planner,
+        tenant.principal,
+        schedule["public_id"],
+        until=at("02:03"),
+        note="books are closed",
+        now=at("02:00:40"),
+    )
+    tick(engine, paused, at("02:01:40"))
+
+    assert (after["paused_until"], after["pause_note"]) == (at("02:03"), "books are closed")
+    assert fates(engine, schedule) == [
+        ("02:01", "skipped", "paused"),
+        ("02:02", "skipped", "paused"),
+        ("02:03", "scheduled", None),
+    ]
+
+
+def test_a_pause_without_an_end_lasts_and_resuming_fires_no_backlog(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, cron_expression="0 * * * *", from_instant=at("00:30"))
+    after = pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("00:40")
+    )
+    assert after["paused_until"] == UNTIL_RESUMED
+
+    # The dispatcher was away as well: what passed in the pause is skipped as paused.
+    resumed = resume_schedule(planner, tenant.principal, schedule["public_id"], now=at("03:10"))
+    tick(engine, paused, at("03:10:30"))
+
+    assert resumed["paused_until"] is None
+    assert fates(engine, schedule) == [
+        ("01:00", "skipped", "paused"),
+        ("02:00", "skipped", "paused"),
+        ("03:00", "skipped", "paused"),
+    ]
+    assert schedule_row(engine, schedule["id"])["next_scheduled_at"] == at("04:00")
+
+
+def test_resuming_takes_up_the_periods_ahead_that_the_pause_had_skipped(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:00:30")
+    )
+    assert {reason for *_, reason in fates(engine, schedule)} == {"paused"}
+
+    resume_schedule(planner, tenant.principal, schedule["public_id"], now=at("02:00:40"))
+
+    assert fates(engine, schedule) == [("02:01", "scheduled", None), ("02:02", "scheduled", None)]
+    assert len(paused.tasks()) == 2
+
+
+def test_a_pause_cancels_a_run_that_spread_had_not_let_start_yet(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(
+        engine,
+        tenant,
+        cron_expression="0 2 * * *",
+        spread_seconds=7200,
+        from_instant=at("01:00"),
+    )
+    tick(engine, paused, at("02:00"))
+    start_all_at(engine, at("03:00"))
+
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:00:30")
+    )
+
+    assert fates(engine, schedule) == [("02:00", "cancelled", "paused")]
+
+
+def test_a_run_whose_start_was_reached_is_not_touched_by_a_pause(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:01:30")
+    )
+
+    assert fates(engine, schedule)[0] == ("02:01", "scheduled", None)
+    assert {reason for *_, reason in fates(engine, schedule)[1:]} == {"paused"}
+
+
+def test_a_pause_that_ended_already_is_refused(
+    tenant: Tenant, planner: Planner, engine: Engine
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    with pytest.raises(InvalidInputError) as caught:
+        pause_schedule(
+            planner,
+            tenant.principal,
+            schedule["public_id"],
+            until=at("02:00"),
+            note=None,
+            now=at("02:00"),
+        )
+    assert caught.value.problems[0].code == "pause_until_passed"
+
+
+def test_resuming_what_is_not_paused_changes_nothing(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+    before = schedule_row(engine, schedule["id"])
+    resume_schedule(planner, tenant.principal, schedule["public_id"], now=at("02:00:40"))
+    assert schedule_row(engine, schedule["id"]) == before
+
+
+def test_a_schedule_of_another_workspace_is_not_found(engine: Engine, planner: Planner) -> None:
+    schedule = make_schedule(engine, make_tenant(engine))
+    stranger = make_tenant(engine)
+    until = at("02:00") + timedelta(days=36_500)
+    with pytest.raises(NotFoundError):
+        pause_schedule(planner, stranger.principal, schedule["public_id"], until=until, note=None)
+    with pytest.raises(NotFoundError):
+        resume_schedule(planner, stranger.principal, schedule["public_id"])
