@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -22,6 +23,7 @@ from shared.domain.blackout_rules import WantedHours, WantedWindow
 from shared.domain.presets import WEEKDAYS
 from shared.domain.recurrence import Recurrence
 from shared.domain.schedule import build_recurrence
+from shared.flow.attempt import attempt_run
 from shared.flow.blackouts import create_blackout_window, delete_blackout_window
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.schedules import change_schedule
@@ -29,7 +31,7 @@ from shared.store.rows import Row
 from shared.store.schedules import to_recurrence_fields
 from tests.factories import make_planner, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import schedule_row, tick
+from tests.flow.workers import make_workshop, public_id, schedule_row, tick
 
 # An hour before Oslo's clock goes forward, so that outages and edits meet the gap.
 START = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
@@ -120,18 +122,16 @@ class Ledger(RuleBasedStateMachine):
             self.planner, self.tenant.principal, self.schedule["public_id"], now=self.now
         )
 
-    @rule(share=st.integers(1, 3))
-    def run_what_is_due(self, share: int) -> None:
-        with self.engine.begin() as connection:
-            connection.execute(
-                text(
-                    "UPDATE workspace_connector_sync_log SET status = 'success',"
-                    " started_at = :now, completed_at = :now, duration_ms = 0"
-                    " WHERE status = 'scheduled' AND not_before_at <= :now"
-                    " AND schedule_id = :schedule AND mod(id, :share) = 0"
-                ),
-                {"now": self.now, "schedule": self.schedule["id"], "share": share},
-            )
+    @rule(most=st.integers(1, 4))
+    def work(self, most: int) -> None:
+        workshop = make_workshop(self.engine, self.paused)
+        due = [
+            run
+            for run in self.runs()
+            if run["status"] == "scheduled" and run["not_before_at"] <= self.now
+        ]
+        for run in due[:most]:
+            attempt_run(workshop, public_id(run), now=self.now)
 
     @precondition(lambda self: len(self.windows()) < 2)
     @rule(hour=st.integers(0, 23), hours=st.integers(1, 10))
@@ -262,6 +262,7 @@ class Ledger(RuleBasedStateMachine):
             )
 
 
+@pytest.mark.usefixtures("script")
 def test_the_ledger_stays_whole(engine: Engine, paused: PausedQueue) -> None:
     run_state_machine_as_test(
         lambda: Ledger(engine, paused),
