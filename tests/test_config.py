@@ -66,7 +66,7 @@ def test_what_nobody_set_has_the_defaults_of_the_cloud() -> None:
     assert settings.pool_size == 8
     assert settings.look_ahead == timedelta(seconds=90)
     assert settings.lease == timedelta(seconds=90)
-    assert settings.tick_budget == timedelta(seconds=45)
+    assert settings.tick_budget == timedelta(seconds=40)
 
 
 def test_each_variable_sets_its_own_field() -> None:

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 _ALERT_DRIFT = timedelta(minutes=5)
 _SHARE_BEFORE_PLANNING = 0.2
 """Of a tick's time, for what has to happen before what is due is planned."""
+_SHARE_THROUGH_PLANNING = 0.7
+"""What is left is for tasks: a long catch-up must not keep runs that are planned from starting."""
 
 
 def run_tick(
@@ -51,7 +53,7 @@ def run_tick(
     is_current = replan_older_zone_data(
         engine, at, look_ahead, lambda: has_time(_SHARE_BEFORE_PLANNING)
     )
-    planned = plan_due(engine, at, look_ahead, has_time)
+    planned = plan_due(engine, at, look_ahead, lambda: has_time(_SHARE_THROUGH_PLANNING))
     enqueued = enqueue_due(engine, queue, at, look_ahead, has_time)
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)

@@ -6,6 +6,7 @@ from typing import Any
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import secret_fields
 from shared.domain.outlook import is_paused, outlook
+from shared.domain.recurrence import Recurrence
 from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, build_recurrence
 from shared.errors import RecurrenceError
 from shared.flow.sync import dataset_name
@@ -53,7 +54,6 @@ def present_schedule(row: Row) -> dict[str, Any]:
         "catch_up_window_seconds": row["catch_up_window_seconds"],
         "spread_seconds": row["spread_seconds"],
         "blackout_policy": row["blackout_policy"],
-        "next_scheduled_at": instant(row["next_scheduled_at"]),
         "plan_error": row["plan_error"],
         "last_run_at": instant(row["last_run_at"]),
         "last_run_status": row["last_run_status"],
@@ -110,8 +110,10 @@ def _present_future(row: Row) -> dict[str, Any]:
     foreseen = outlook(schedule, to_schedule_state(row), now)
     has_pause = is_paused(schedule, now)
     has_end = has_pause and row["paused_until"] < UNTIL_RESUMED
+    recurrence = _recurrence(schedule.recurrence)
     return {
-        "recurrence_description": _describe(schedule.recurrence),
+        "recurrence_description": None if recurrence is None else recurrence.describe(),
+        "next_scheduled_at": instant(_next_period(row, recurrence)),
         "outlook": {"kind": foreseen.kind, "at": instant(foreseen.at), "text": foreseen.text},
         "is_paused": has_pause,
         "paused_until": instant(row["paused_until"]) if has_end else None,
@@ -119,12 +121,20 @@ def _present_future(row: Row) -> dict[str, Any]:
     }
 
 
-def _describe(fields: RecurrenceFields) -> str | None:
+def _recurrence(fields: RecurrenceFields) -> Recurrence | None:
     try:
-        recurrence = build_recurrence(fields)
+        return build_recurrence(fields)
     except RecurrenceError:
         return None
-    return None if recurrence is None else recurrence.describe()
+
+
+def _next_period(row: Row, recurrence: Recurrence | None) -> datetime | None:
+    """Return the next period of a schedule: the table's own next one has no run row yet."""
+    stored = row["next_scheduled_at"]
+    if stored is None or recurrence is None:
+        return stored
+    following = recurrence.next_after(row["as_of"])
+    return stored if following is None else min(stored, following)
 
 
 def instant(value: datetime | None) -> str | None:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.domain.plan import MAX_SINGLE_SKIPS
 from shared.flow import plan as plan_flow
+from shared.flow import tick as tick_flow
 from shared.flow.decide import Bounds
 from shared.store.rows import Row
-from tests.factories import at, make_schedule, make_tenant, runs_of
+from tests.factories import at, make_schedule, make_tenant, runs_of, set_mark
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import schedule_row, tick
 
@@ -107,6 +108,23 @@ def test_when_many_schedules_missed_many_periods_their_skips_share_rows(
     assert sorted(len(one) for one in rows) == [2, 2, 9, 9]
 
 
+def test_what_was_skipped_stays_skipped_when_its_periods_are_planned_once_more(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), cron_expression="0 * * * *", from_instant=at("00:30")
+    )
+    tick(engine, paused, at("03:30"))
+    with engine.begin() as connection:
+        # As if the marks had been lost, and the policy were another one by now.
+        connection.execute(text("UPDATE sync_schedule SET missed_run_policy = 'run_all'"))
+    set_mark(engine, schedule["id"], at("00:30"))
+
+    tick(engine, paused, at("03:30"))
+
+    assert reasons(runs_of(engine, schedule["id"])) == {"coalesced": 2, None: 1}
+
+
 def test_a_catch_up_that_runs_out_of_time_is_finished_by_the_next_tick(
     engine: Engine, paused: PausedQueue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,3 +139,26 @@ def test_a_catch_up_that_runs_out_of_time_is_finished_by_the_next_tick(
 
     assert (first.due, first.claimed, first.skipped, first.is_complete) == (4, 4, 32, False)
     assert (second.due, second.claimed, second.skipped, second.is_complete) == (1, 1, 8, True)
+
+
+def test_a_catch_up_leaves_time_to_enqueue_what_is_planned(
+    engine: Engine, paused: PausedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_flow, "_PAGE", 1)
+    clock = iter(range(100_000))
+    # Every look at the clock takes a second, so that planning alone could use up the tick.
+    monkeypatch.setattr(tick_flow, "monotonic", lambda: float(next(clock)))
+    tenant = make_tenant(engine)
+    for _ in range(40):
+        make_schedule(engine, tenant, cron_expression="0 * * * *", from_instant=at("00:00"))
+
+    report = tick_flow.run_tick(
+        engine,
+        paused.queue,
+        look_ahead=timedelta(seconds=90),
+        budget=timedelta(seconds=40),
+        now=at("09:30"),
+    )
+
+    assert not report.is_complete
+    assert report.enqueued == report.claimed > 10

@@ -1,11 +1,16 @@
+import threading
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from shared.errors import NotFoundError, RecurrenceError
 from shared.flow.schedules import Planner, change_schedule
+from shared.store.attempts import lease_run
 from shared.store.rows import Row
+from shared.store.violations import violation_of
+from shared.store.workspaces import lock_workspace
 from tests.factories import (
     Tenant,
     at,
@@ -274,7 +279,43 @@ def test_the_dispatcher_and_an_edit_of_the_same_period_give_one_run(
     assert len(paused.tasks()) == 2
 
 
-def test_an_hour_long_gap_of_a_minute_schedule_is_settled_in_bounded_passes(
+def test_a_change_waits_for_a_lease_in_its_workspace(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+    changed = threading.Event()
+
+    def edit() -> None:
+        change(planner, tenant, schedule, at("02:00:40"), is_enabled=False)
+        changed.set()
+
+    with engine.begin() as lease:
+        # What a lease holds from its first statement on.
+        lock_workspace(lease, tenant.workspace_id)
+        thread = threading.Thread(target=edit)
+        thread.start()
+        assert not changed.wait(0.5)
+    thread.join(timeout=30)
+    assert changed.is_set()
+
+
+def test_a_lease_waits_for_a_change_in_its_workspace(
+    engine: Engine, paused: PausedQueue, tenant: Tenant
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+    run = runs_of(engine, schedule["id"])[0]["workspace_connector_sync_log_id"]
+    with engine.begin() as held, engine.begin() as other:
+        lock_workspace(held, tenant.workspace_id)
+        other.execute(text("SET LOCAL lock_timeout = '100ms'"))
+        with pytest.raises(DBAPIError) as caught:
+            lease_run(other, run, lease=timedelta(seconds=90), early=timedelta(0), now=at("02:01"))
+        assert violation_of(caught.value).sqlstate == "55P03"
+        other.rollback()
+
+
+def test_sixty_days_of_a_minute_schedule_are_settled_in_bounded_passes(
     engine: Engine, tenant: Tenant, planner: Planner
 ) -> None:
     schedule = make_schedule(engine, tenant, from_instant=at("00:00"))

@@ -1,5 +1,5 @@
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -103,6 +103,18 @@ def test_a_schedule_of_a_connector_that_is_not_there_is_refused(alice: Caller) -
     body = {"connector_id": str(uuid4()), "name": "x", "frequency": "manual"}
     answer = alice.post("/api/v2/sync-schedules", body)
     assert (answer.status_code, answer.json["code"]) == (404, "foreign_key_integrity")
+
+
+def test_the_next_run_that_is_shown_is_the_planned_one_if_there_is_one(
+    alice: Caller, queue_client: tasks_v2.CloudTasksClient
+) -> None:
+    schedule = alice.new_schedule(
+        frequency="custom", preferred_time=None, cron_expression="* * * * *"
+    )
+    shown = datetime.fromisoformat(schedule["next_scheduled_at"])
+    assert shown - datetime.now(UTC) <= timedelta(minutes=1)
+    history = alice.get(f"/api/v2/sync-schedules/{schedule['id']}/history").json["items"]
+    assert schedule["next_scheduled_at"] in [run["period_at"] for run in history]
 
 
 def test_a_disabled_schedule_has_no_next_run(alice: Caller) -> None:
