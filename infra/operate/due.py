@@ -10,7 +10,8 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.config import read_database_url
-from shared.domain.due import DueConnector, minute_of, parse_instant
+from shared.domain.due import DueConnector, minute_of
+from shared.domain.instants import parse_instant
 from shared.errors import InvalidInputError, SynclineError
 from shared.flow.due import connectors_due_at
 from shared.logs import configure_logging

@@ -7,12 +7,9 @@ from uuid import UUID
 from shared.domain.plan import PlannedPeriod, plan
 from shared.domain.recurrence import Recurrence
 from shared.domain.schedule import Schedule
-from shared.errors import InvalidInputError, Problem
 
 _MICROSECOND = timedelta(microseconds=1)
 _ALMOST_A_MINUTE = timedelta(minutes=1) - _MICROSECOND
-# Zones, spread and blackout windows may look further than the instant that is asked about.
-_YEARS = range(2, 9_998)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +28,6 @@ class DueConnector:
     """The nominal instant, in the minute that was asked about."""
     starts_at: datetime
     """When its run starts: the period, or later by spread and blackout windows."""
-
-
-def parse_instant(text: str) -> datetime:
-    """Return the aware instant that a person wrote; raise `InvalidInputError` (instant_form)."""
-    try:
-        instant = datetime.fromisoformat(text)
-    except ValueError:
-        raise _refusal(f"{text[:40]!r} is not an instant") from None
-    if instant.utcoffset() is None:
-        raise _refusal(f"{text[:40]!r} names no time zone")
-    if instant.year not in _YEARS:
-        raise _refusal(f"{text[:40]!r} is beyond the calendar")
-    return instant
 
 
 def minute_of(instant: datetime) -> datetime:
@@ -74,8 +58,3 @@ def due_period(
     asked = replace(schedule, planned_through=minute - _MICROSECOND)
     decided = plan(asked, recurrence, minute, _ALMOST_A_MINUTE)
     return next((period for period in decided.periods if period.reason is None), None)
-
-
-def _refusal(reason: str) -> InvalidInputError:
-    hint = "Write it in UTC, as 2026-12-01T02:00Z."
-    return InvalidInputError(Problem("at", "instant_form", reason, hint))

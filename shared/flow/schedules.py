@@ -78,6 +78,8 @@ class ScheduleSettings:
 SETTINGS = tuple(ScheduleSettings.__dataclass_fields__)
 """The names of the settings, which are also columns of the table."""
 
+_MARKS = ("planned_through", "next_scheduled_at", "plan_error")
+
 _TEXT_ONLY = frozenset({"name", "description", "overlap_policy", "catch_up_window_seconds"})
 """Settings that change nothing about runs that are planned ahead."""
 
@@ -137,14 +139,12 @@ def change_schedule(
         lock_workspace(connection, principal.workspace_id)
         before = require_schedule(connection, principal, schedule)
         at = as_of(connection, now)
-        columns = _columns(principal, _merged(before, changes), at)
-        touched = {name for name in SETTINGS if columns[name] != before[name]}
+        columns = _changed(principal, before, changes, at)
         planned = 0
-        if touched <= _TEXT_ONLY and before["plan_error"] is None:
-            if touched:
-                update_schedule(connection, before["id"], {name: columns[name] for name in touched})
+        if columns.keys() <= _TEXT_ONLY and before["plan_error"] is None:
+            update_schedule(connection, before["id"], columns)
         else:
-            is_enabled = columns["is_enabled"]
+            is_enabled = columns.get("is_enabled", before["is_enabled"])
             planned = replan(
                 connection,
                 [before["id"]],
@@ -219,6 +219,27 @@ def require_recurrence(
                 "Choose times that the clock of this zone does not skip.",
             )
     return fields, recurrence
+
+
+def _changed(
+    principal: Principal, before: Row, changes: Mapping[str, Any], now: datetime
+) -> dict[str, Any]:
+    """Return the columns that changes touch; raise `RecurrenceError` for a timing that cannot be.
+
+    The timing is looked at only if it is touched or begins to count: what became illegal by other
+    means, such as a stricter workspace, can still be renamed and disabled.
+    """
+    wanted = _merged(before, changes)
+    if wanted.timezone is None:
+        wanted = replace(wanted, timezone=principal.workspace_timezone)
+    touched = {name for name in SETTINGS if getattr(wanted, name) != before[name]}
+    columns = {name: getattr(wanted, name) for name in touched}
+    if touched & set(TIMING) or (wanted.is_enabled and "is_enabled" in touched):
+        all_columns = _columns(principal, wanted, now)
+        return {**columns, **{name: all_columns[name] for name in _MARKS}}
+    if "is_enabled" in touched:
+        return {**columns, **dict.fromkeys(_MARKS)}
+    return columns
 
 
 def _columns(principal: Principal, wanted: ScheduleSettings, now: datetime) -> dict[str, Any]:

@@ -4,7 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event
+import pg8000.dbapi
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 
 from shared.clock import monotonic
@@ -42,6 +43,7 @@ def create_engine_for(
             "startup_params": _SESSION_SETTINGS,
         },
     )
+    event.listen(engine, "handle_error", _give_up_connection_out_of_step)
     event.listen(engine, "checkin", _note_idle_since)
     event.listen(engine, "checkout", _try_idle_connection)
     return engine
@@ -52,6 +54,17 @@ def single_statements(engine: Engine) -> Generator[Connection]:
     """Open a connection on which each statement is its own transaction: one round trip each."""
     with engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _give_up_connection_out_of_step(context: ExceptionContext) -> None:
+    """Close a connection on which the driver itself broke down.
+
+    pg8000 raises what its converters raise, such as OverflowError, between two messages of one
+    statement: whoever got that connection next would read the answer to another's question.
+    """
+    if not isinstance(context.original_exception, pg8000.dbapi.Error):
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 def _note_idle_since(_connection: Any, record: Any) -> None:

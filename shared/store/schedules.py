@@ -117,10 +117,10 @@ def cancel_ahead(
 
 
 def update_schedule(connection: Connection, schedule_id: int, values: dict[str, Any]) -> None:
-    """Change columns of a schedule; the checks of the table speak for the rules."""
-    connection.execute(
-        update(sync_schedule).where(sync_schedule.c.id == schedule_id).values(values)
-    )
+    """Change some columns of a schedule; the checks of the table speak for the rules."""
+    if values:
+        query = update(sync_schedule).where(sync_schedule.c.id == schedule_id)
+        connection.execute(query.values(values))
 
 
 def to_recurrence_fields(row: Row) -> RecurrenceFields:

@@ -1,10 +1,11 @@
 """What the API accepts: one model a body; unknown fields are refused."""
 
+import re
 import uuid
 from typing import Annotated, Any, Literal, TypeVar
 
 from flask import request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared.domain.recurrence import MAX_PREVIEW
@@ -12,7 +13,23 @@ from shared.domain.recurrence import MAX_PREVIEW
 DEFAULT_PREVIEW = 10
 """How many periods a preview shows unless it is told."""
 
-Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+def _one_line(text: str) -> str:
+    if _CONTROL.search(text):
+        raise ValueError("it holds a line break or another control character: write one line.")
+    return text
+
+
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_one_line),
+]
+Note = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=500), AfterValidator(_one_line)
+]
 
 
 class Body(BaseModel):
@@ -79,8 +96,8 @@ class PreviewBody(TimingBody):
 class PauseBody(Body):
     """How long a schedule rests, and why; without `until`, until somebody resumes it."""
 
-    until: AwareDatetime | None = None
-    note: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500)] | None = None
+    until: Annotated[str, StringConstraints(max_length=40)] | None = None
+    note: Note | None = None
 
 
 Clock = Annotated[str, StringConstraints(max_length=20)]
@@ -111,8 +128,13 @@ class NewBlackoutWindowBody(Body):
     dated: DatedDaysBody | None = None
 
 
-def read_body(model: type[AnyBody]) -> AnyBody:
-    """Return the request's JSON body as a model; raise pydantic's ValidationError."""
+def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
+    """Return the request's JSON body as a model; raise pydantic's ValidationError.
+
+    Where it `is_optional`, no body at all says as much as an empty object.
+    """
+    if is_optional and not request.get_data():
+        return model.model_validate({})
     if not request.is_json:
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
     try:

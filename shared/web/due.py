@@ -10,7 +10,8 @@ from typing import Any
 from flask import Blueprint, request
 
 from shared.domain.access import Role
-from shared.domain.due import DueConnector, minute_of, parse_instant
+from shared.domain.due import DueConnector, minute_of
+from shared.domain.instants import parse_instant
 from shared.errors import InvalidInputError, Problem
 from shared.flow.due import connectors_due_at
 from shared.store.engine import single_statements

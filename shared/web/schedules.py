@@ -6,6 +6,7 @@ from typing import Any
 from flask import Blueprint, url_for
 
 from shared.domain.access import Role
+from shared.domain.instants import parse_instant
 from shared.errors import NotFoundError
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.schedules import (
@@ -86,8 +87,9 @@ def change(schedule: uuid.UUID) -> dict[str, Any]:
 @requires(Role.EDITOR)
 def pause(schedule: uuid.UUID) -> dict[str, Any]:
     """Skip the periods of a schedule for a while."""
-    body = read_body(PauseBody)
-    row = pause_schedule(planner(), principal(), schedule, until=body.until, note=body.note)
+    body = read_body(PauseBody, is_optional=True)
+    until = None if body.until is None else parse_instant(body.until, "until")
+    row = pause_schedule(planner(), principal(), schedule, until=until, note=body.note)
     return present_schedule(row)
 
 

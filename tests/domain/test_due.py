@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.blackout import BlackoutWindow, WeeklyHours
-from shared.domain.due import due_period, has_period_in, minute_of, parse_instant
+from shared.domain.due import due_period, has_period_in, minute_of
+from shared.domain.instants import parse_instant
 from shared.domain.plan import PlannedPeriod
 from shared.domain.presets import WEEKDAYS
 from shared.domain.recurrence import Recurrence
@@ -20,7 +21,6 @@ from shared.domain.schedule import (
     build_recurrence,
 )
 from shared.domain.spread import spread_offset
-from shared.errors import InvalidInputError
 from tests.domain.drawn import FREQUENT_EXPRESSIONS, LIVELY_ZONES, MINUTE, Drawn, oracle
 from tests.factories import at
 
@@ -176,39 +176,6 @@ def test_the_minute_of_an_instant_is_in_utc() -> None:
 def test_a_naive_instant_has_no_minute() -> None:
     with pytest.raises(ValueError, match="no time zone"):
         minute_of(datetime.fromisoformat("2026-12-01T02:00"))
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["2026-12-01T02:00Z", "2026-12-01T02:00:00Z", "2026-12-01T03:00+01:00", "20261201T0200Z"],
-)
-def test_an_instant_is_read_with_its_zone(text: str) -> None:
-    assert parse_instant(text) == at("02:00", day="2026-12-01")
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "is not an instant"),
-        ("now", "is not an instant"),
-        ("2026-12-32T02:00Z", "is not an instant"),
-        ("2026-12-01T02:00 01:00", "is not an instant"),
-        ("9" * 1_000, "is not an instant"),
-        ("\ud800", "is not an instant"),
-        ("2026-12-01", "names no time zone"),
-        ("2026-12-01T02:00", "names no time zone"),
-        ("0001-01-01T00:00+14:00", "is beyond the calendar"),
-        ("9999-12-31T23:59Z", "is beyond the calendar"),
-    ],
-)
-def test_what_is_no_instant_with_a_zone_is_refused(text: str, reason: str) -> None:
-    with pytest.raises(InvalidInputError) as refused:
-        parse_instant(text)
-    [problem] = refused.value.problems
-    assert (problem.field, problem.code) == ("at", "instant_form")
-    assert problem.reason.endswith(reason)
-    assert len(problem.reason) < 100
-    assert problem.hint
 
 
 @pytest.mark.parametrize("text", ["0002-01-01T00:00+14:00", "9997-12-31T23:59-14:00"])

@@ -259,6 +259,22 @@ def test_an_edit_mends_a_schedule_that_was_set_aside(
     assert fates(engine, schedule) == [("02:05", "scheduled", None)]
 
 
+def test_a_schedule_that_became_illegal_can_still_be_renamed_and_disabled_but_not_enabled(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sync_schedule SET cron_expression = '99 * * * *'"))
+    tick(engine, paused, at("02:00:30"))
+
+    renamed = change(planner, tenant, schedule, at("02:01"), name="new", spread_seconds=60)
+    assert (renamed["name"], renamed["spread_seconds"]) == ("new", 60)
+    assert "minute" in renamed["plan_error"]
+    assert not change(planner, tenant, schedule, at("02:02"), is_enabled=False)["is_enabled"]
+    with pytest.raises(RecurrenceError):
+        change(planner, tenant, schedule, at("02:03"), is_enabled=True)
+
+
 def test_a_schedule_of_another_workspace_is_not_found(engine: Engine, planner: Planner) -> None:
     schedule = make_schedule(engine, make_tenant(engine))
     with pytest.raises(NotFoundError):

@@ -118,8 +118,13 @@ def test_a_pause_and_a_resume_are_shown(
     ("body", "code"),
     [
         ({"until": "2020-01-01T00:00:00Z"}, "pause_until_passed"),
-        ({"until": "2030-01-01T00:00:00"}, "timezone_aware"),
-        ({"until": "soon"}, "datetime_from_date_parsing"),
+        ({"until": "2030-01-01T00:00:00"}, "instant_form"),
+        ({"until": "9999-12-31T23:59:59-23:59"}, "instant_form"),
+        ({"until": "0001-01-01T00:00:00+23:59"}, "instant_form"),
+        ({"until": "2999"}, "instant_form"),
+        ({"until": 1893456000}, "string_type"),
+        ({"until": "soon"}, "instant_form"),
+        ({"note": "two\nlines"}, "value_error"),
         ({"note": "x" * 501}, "string_too_long"),
         ({"for": "ever"}, "extra_forbidden"),
     ],
@@ -145,6 +150,13 @@ def test_who_may_change_a_schedule(
     assert try_it(bob) == 403
     assert try_it(mallory) == 404
     assert try_it(alice) == 200
+
+
+def test_a_pause_needs_no_body(alice: Caller) -> None:
+    schedule = alice.new_schedule()
+    headers = {"Authorization": f"Bearer {alice.key}"}
+    answer = alice.client.post(path(schedule, "pause"), headers=headers)
+    assert (answer.status_code, answer.json["is_paused"]) == (200, True)
 
 
 def test_what_the_database_holds_after_a_pause_without_an_end(
