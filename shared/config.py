@@ -96,13 +96,13 @@ class Settings:
 def read_database_url(environ: Mapping[str, str] | None = None) -> str:
     """Return `Settings.database_url` alone, for commands that need no other variable.
 
-    Raises `ConfigurationError` if it is not set.
+    Raises `ConfigurationError` if it is not set or unusable.
     """
     given = os.environ if environ is None else environ
     url = given.get(_DATABASE_URL)
     if not url:
         raise ConfigurationError(f"Set {_DATABASE_URL}. README.md, 'Settings', says what it means.")
-    return url
+    return _database_url(url)
 
 
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
@@ -116,6 +116,17 @@ _REQUIRED = (
     "SYNCLINE_TASKS_SERVICE_ACCOUNT",
     "SYNCLINE_SCHEDULER_SERVICE_ACCOUNT",
 )
+
+
+def _database_url(url: str) -> str:
+    """Return the URL for our driver; one that names no driver is as good."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres", "postgresql+pg8000"):
+        # The URL itself is left out: it may hold a password.
+        raise ConfigurationError(
+            f"{_DATABASE_URL} is no URL of PostgreSQL: use postgresql+pg8000://user@host/database."
+        )
+    return f"postgresql+pg8000://{rest}"
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:

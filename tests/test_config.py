@@ -151,3 +151,20 @@ def test_printed_settings_show_no_password() -> None:
 def test_equal_settings_are_one_key_of_a_cache() -> None:
     settings = Settings.from_env(REQUIRED)
     assert {settings: 1}[pickle.loads(pickle.dumps(settings))] == 1  # noqa: S301 (our own bytes)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+pg8000"])
+def test_a_url_of_the_database_that_names_no_driver_is_as_good(scheme: str) -> None:
+    url = f"{scheme}://u:p@127.0.0.1:5432/db?x=1"
+    wanted = "postgresql+pg8000://u:p@127.0.0.1:5432/db?x=1"
+    assert read_database_url({"SYNCLINE_DATABASE_URL": url}) == wanted
+
+
+@pytest.mark.parametrize(
+    "url", ["canary", "mysql://canary@h/db", "postgresql+psycopg://canary@h/d"]
+)
+def test_a_url_of_another_database_is_refused_without_quoting_it(url: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read_database_url({"SYNCLINE_DATABASE_URL": url})
+    assert "postgresql+pg8000://" in str(refused.value)
+    assert "canary" not in str(refused.value)

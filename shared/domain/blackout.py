@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from shared.domain.local_time import change_at, instant_of, load_zone, offsets_of
 from shared.domain.presets import WEEKDAYS
+from shared.errors import RecurrenceError
 
 HORIZON = timedelta(days=400)
 """How far ahead the end of a blackout is looked for."""
@@ -84,6 +85,26 @@ def blackout_at(windows: Sequence[BlackoutWindow], instant: datetime) -> Blackou
             is_near = ends_at is not None and ends_at - moment <= HORIZON
             return Blackout(name, ends_at if is_near else None)
     return None
+
+
+def is_readable(window: BlackoutWindow) -> bool:
+    """Tell whether a window's zone is there: newer or older zone data may lack one."""
+    try:
+        load_zone(window.timezone)
+    except RecurrenceError:
+        return False
+    return True
+
+
+def free_start(
+    windows: Sequence[BlackoutWindow], starts_at: datetime, now: datetime
+) -> datetime | None:
+    """Return when a run that would start at `starts_at`, or `now` if it is late, may start.
+
+    That is `starts_at` itself, also a late one, unless a window holds then; None if it has no end.
+    """
+    blackout = blackout_at(windows, max(starts_at, now))
+    return starts_at if blackout is None else blackout.ends_at
 
 
 @lru_cache(maxsize=_REMEMBERED)

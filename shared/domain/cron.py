@@ -18,7 +18,10 @@ from shared.errors import RecurrenceError
 MAX_EXPRESSION_CHARS = 100
 
 _EXAMPLE = "Write minute, hour, day of month, month, day of week: `30 2 * * 1-5`."
-_TERMS = "Use numbers, names, `*`, lists (1,2), ranges (1-5) and steps (*/15)."
+_TERMS = (
+    "Use numbers, names, `*`, lists (1,2), ranges (1-5) and steps (*/15);"
+    " L as the last day of the month, MON#2 as the second Monday."
+)
 _ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -176,7 +179,7 @@ def _checked_term(kind: _Field, term: str) -> str:
         raise _refusal(
             RecurrenceCode.CRON_REVERSED_RANGE,
             f"the range {term} of the {kind.name} does not run forward",
-            "Write a list of two ranges, such as 22-23,0-2, or a single value.",
+            "Write a list of two ranges, such as 22-23,0-2, or a single value; Sunday is 0 and 7.",
         )
     return str(low) if low == high else term
 

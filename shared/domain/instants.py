@@ -25,5 +25,5 @@ def parse_instant(text: str, field: str = "at") -> datetime:
 
 
 def _refusal(field: str, reason: str) -> InvalidInputError:
-    hint = "Write it in UTC, as 2026-12-01T02:00Z."
+    hint = "Write it in UTC, as 2026-12-01T02:00Z (in a URL, + is written %2B)."
     return InvalidInputError(Problem(field, "instant_form", reason, hint))

@@ -171,7 +171,19 @@ def _of_recurrence(schedule: Schedule, state: ScheduleState, now: datetime) -> O
         coming = _overdue(schedule, search.run.period_at, search.run.not_before_at)
     else:
         coming = _planned(schedule, search.run.period_at, search.run.not_before_at)
-    return _halted(schedule, state, coming) if is_paused(schedule, now) else coming
+    if is_paused(schedule, now):
+        return _halted(schedule, state, coming)
+    return _in_blackout(schedule, coming, now) or coming
+
+
+def _in_blackout(schedule: Schedule, coming: Outlook, now: datetime) -> Outlook | None:
+    """Tell of the blackout window that holds at `now`, if one does, and of what comes after it."""
+    blackout = blackout_at(schedule.blackouts, now)
+    if blackout is None or blackout.ends_at is None or coming.kind is OutlookKind.HALTED:
+        return None
+    end = day_and_time(blackout.ends_at, _timezone(schedule))
+    text = f'Halted by the blackout window "{blackout.name}" until {end}. {coming.text}'
+    return Outlook(OutlookKind.HALTED, text, blackout.ends_at, coming.period_at)
 
 
 def _halted(schedule: Schedule, state: ScheduleState, coming: Outlook | None) -> Outlook:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import groupby
 from uuid import UUID
 
-from shared.domain.blackout import BlackoutWindow, blackout_at
+from shared.domain.blackout import BlackoutWindow, blackout_at, free_start
 from shared.domain.recurrence import Recurrence
 from shared.domain.run import Reason, scheduled_key
 from shared.domain.schedule import BlackoutPolicy, MissedRunPolicy, Schedule
@@ -22,6 +22,10 @@ ON_TIME = timedelta(seconds=60)
 
 MAX_PERIODS = 1_000
 """How many periods one pass decides for one schedule; the next pass goes on from there."""
+
+_SMALLEST = timedelta(microseconds=1)
+_MAX_STEPS_BACK = 5_000
+"""How many halted periods are looked at for the newest that is not."""
 
 MAX_SINGLE_SKIPS = 100
 """How many skipped periods get a row of their own; older ones share one row with a count."""
@@ -128,36 +132,60 @@ def _decide_all(
     Remembered: of many schedules that are due at once, most have rules and recurrence in common.
     """
     instants = [first, *recurrence.between(first, horizon, most - 1)]
-    newest = _newest_due(rules, recurrence, instants, now)
+    newest = _newest_due(rules, recurrence, first, now) if first <= now else None
     fates = [
         _decide(rules, recurrence, instant, now, is_newest=instant == newest)
         for instant in instants
     ]
-    return tuple(_fold(fates, rules.single_skips)), instants[-1] if len(instants) == most else None
+    rows = tuple(_fold(fates, rules.single_skips, now))
+    return rows, instants[-1] if len(instants) == most else None
 
 
 def _newest_due(
-    rules: _Rules, recurrence: Recurrence, instants: Sequence[datetime], now: datetime
+    rules: _Rules, recurrence: Recurrence, first: datetime, now: datetime
 ) -> datetime | None:
-    due = [instant for instant in instants if instant <= now]
-    if not due:
-        return None
-    following = recurrence.next_after(due[-1])
-    if following is not None and following <= now:
-        # In the middle of a long catch-up: a newer one follows in a later pass.
-        return None
-    return next((one for one in reversed(due) if _halt(rules, one) is None), None)
+    """Return the newest period from `first` to `now` that is not halted, in any pass."""
+    instant = recurrence.previous_before(now + _SMALLEST)
+    for _ in range(_MAX_STEPS_BACK):
+        if instant is None or instant < first:
+            return None
+        if _halt(rules, instant) is None:
+            return instant
+        instant = recurrence.previous_before(instant)
+    return None
 
 
 def _decide(
     rules: _Rules, recurrence: Recurrence, instant: datetime, now: datetime, *, is_newest: bool
 ) -> _Fate:
     reason = _halt(rules, instant)
-    if reason is None and instant <= now:
-        reason = _miss(rules, now - instant, is_newest=is_newest)
+    if reason is not None:
+        return _Fate(instant, reason, instant + rules.offset)
+    blackout = blackout_at(rules.blackouts, instant) if rules.blackouts else None
+    # A period that a window holds back comes due at the window's end.
+    due_at = instant if blackout is None or blackout.ends_at is None else blackout.ends_at
+    if due_at <= now:
+        reason = _miss(rules, now - due_at, is_newest=is_newest)
+    elif due_at > instant and _is_followed(rules, recurrence, instant, due_at):
+        reason = Reason.COALESCED
     if reason is not None or not rules.blackouts:
         return _Fate(instant, reason, instant + rules.offset)
-    return _place(rules, recurrence, instant, now)
+    starts_at = free_start(rules.blackouts, due_at + rules.offset, now)
+    if starts_at is None:
+        return _Fate(instant, Reason.BLACKOUT, instant + rules.offset)
+    return _Fate(instant, None, starts_at)
+
+
+def _is_followed(
+    rules: _Rules, recurrence: Recurrence, instant: datetime, window_end: datetime
+) -> bool:
+    """Tell whether a later period does for this one: one run when the window ends is enough."""
+    following = recurrence.next_after(instant)
+    return (
+        rules.missed_run_policy is not MissedRunPolicy.RUN_ALL
+        and following is not None
+        and following <= window_end
+    )
 
 
 def _halt(rules: _Rules, instant: datetime) -> Reason | None:
@@ -190,35 +218,18 @@ def _miss(rules: _Rules, lateness: timedelta, *, is_newest: bool) -> Reason | No
             return None if is_newest else Reason.COALESCED
 
 
-def _place(rules: _Rules, recurrence: Recurrence, instant: datetime, now: datetime) -> _Fate:
-    """Find the start of a run that may have to wait for the end of a blackout window."""
-    starts_at = instant + rules.offset
-    blackout = blackout_at(rules.blackouts, instant)
-    if blackout is not None and blackout.ends_at is not None:
-        following = recurrence.next_after(instant)
-        if (
-            rules.missed_run_policy is not MissedRunPolicy.RUN_ALL
-            and following is not None
-            and following <= blackout.ends_at
-        ):
-            # One run when the window ends does for all of its periods.
-            return _Fate(instant, Reason.COALESCED, starts_at)
-        starts_at = blackout.ends_at + rules.offset
-    # Spread or lateness must not carry the start into a window either.
-    late = blackout_at(rules.blackouts, max(starts_at, now))
-    if late is None:
-        return _Fate(instant, None, starts_at)
-    if late.ends_at is None:
-        return _Fate(instant, Reason.BLACKOUT, starts_at)
-    return _Fate(instant, None, late.ends_at)
+def _fold(fates: Sequence[_Fate], single_skips: int, now: datetime) -> Iterator[_Fate]:
+    """Let the oldest skips share rows, until `single_skips` are left with one of their own.
 
-
-def _fold(fates: Sequence[_Fate], single_skips: int) -> Iterator[_Fate]:
-    """Let the oldest skips share rows, until `single_skips` are left with one of their own."""
+    Periods to come always have their own: a changed schedule decides each of them anew.
+    """
     to_fold = sum(fate.reason is not None for fate in fates) - single_skips
-    for reason, group in groupby(fates, key=lambda fate: fate.reason):
+    for (reason, has_passed), group in groupby(
+        fates, key=lambda fate: (fate.reason, fate.period_at <= now)
+    ):
         members = list(group)
-        folded = members[:to_fold] if reason is not None and to_fold > 0 else []
+        may_fold = reason is not None and has_passed and to_fold > 0
+        folded = members[:to_fold] if may_fold else []
         to_fold -= len(folded)
         if len(folded) > 1:
             yield replace(folded[0], count=len(folded), last_period_at=folded[-1].period_at)

@@ -112,11 +112,11 @@ def _moved(fields: CronFields, zone: tzinfo, wall: datetime) -> Iterator[ClockNo
     is_one = len(skipped) == 1
     end = _clock(wall, _common_day(skipped))
     if fields.first_at_or_after(whole_minute_from(wall)) == wall:
-        kind, what = ClockNoteKind.MERGED, f"{'it shares' if is_one else 'they share'} the run at"
+        kind, what = ClockNoteKind.MERGED, f"{'it counts' if is_one else 'they count'} with"
     elif is_one:
-        kind, what = ClockNoteKind.MOVED, "it runs at"
+        kind, what = ClockNoteKind.MOVED, "it counts as"
     else:
-        kind, what = ClockNoteKind.MERGED, "they share one run at"
+        kind, what = ClockNoteKind.MERGED, "they count together as"
     yield ClockNote(kind, f"{_do_not_exist(skipped, gap)}: {what} {end}.")
 
 
@@ -137,7 +137,7 @@ def _repeated(
     wall: datetime, change: ClockChange, *, is_second: bool, runs_twice: bool
 ) -> ClockNote:
     which = "second" if is_second else "first"
-    what = f"this is the {which} of its two runs" if runs_twice else "it runs once, the first time"
+    what = f"this is the {which} of the two" if runs_twice else "it counts once, the first time"
     day = wall.date()
     when = _when(change, "goes back", day)
     text = f"{_clock(wall, day)} comes twice on {_date(day)}, {when}: {what}."

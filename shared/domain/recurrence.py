@@ -122,12 +122,17 @@ def shortest_interval(recurrence: Recurrence, now: datetime) -> timedelta:
     return min((later - earlier for earlier, later in pairwise(instants)), default=timedelta.max)
 
 
-def require_minimum_interval(recurrence: Recurrence, minimum: timedelta, now: datetime) -> None:
-    """Raise `RecurrenceError` (cron_too_frequent) if two runs are less than `minimum` apart."""
+def require_minimum_interval(
+    recurrence: Recurrence, minimum: timedelta, now: datetime, field: str = "cron_expression"
+) -> None:
+    """Raise `RecurrenceError` (cron_too_frequent) if two runs are less than `minimum` apart.
+
+    `field` is what named the recurrence: the error is about it.
+    """
     shortest = shortest_interval(recurrence, now)
     if shortest < minimum:
         raise RecurrenceError(
-            "cron_expression",
+            field,
             RecurrenceCode.CRON_TOO_FREQUENT,
             f"two runs are {_minutes(shortest)} apart, less than {_minutes(minimum)}",
             "Let more time pass between two runs.",

@@ -17,6 +17,7 @@ class RecurrenceCode(StrEnum):
     PREFERRED_TIME_UNUSED = "preferred_time_unused"
     DAY_OF_WEEK_UNUSED = "day_of_week_unused"
     DAY_OF_MONTH_UNUSED = "day_of_month_unused"
+    CUSTOM_CRON = "custom_requires_cron"
     CRON_UNUSED = "cron_unused"
     CRON_TOO_LONG = "cron_too_long"
     CRON_ASCII_ONLY = "cron_ascii_only"

@@ -68,6 +68,8 @@ class Reason(StrEnum):
     MISSED_WINDOW = "missed_window"
     PAUSED = "paused"
     BLACKOUT = "blackout"
+    BLACKOUT_CHANGED = "blackout_changed"
+    ZONE_DATA_CHANGED = "zone_data_changed"
     SCHEDULE_CHANGED = "schedule_changed"
     SCHEDULE_DISABLED = "schedule_disabled"
     CONNECTOR_UNAVAILABLE = "connector_unavailable"

@@ -101,7 +101,14 @@ def build_recurrence(fields: RecurrenceFields) -> Recurrence | None:
             return None
         case Frequency.CUSTOM:
             _refuse_unused(fields)
-            return Recurrence.from_cron(fields.cron_expression or "", fields.timezone)
+            if fields.cron_expression is None:
+                raise RecurrenceError(
+                    "cron_expression",
+                    RecurrenceCode.CUSTOM_CRON,
+                    "a custom schedule needs a cron expression",
+                    "Write minute, hour, day of month, month, day of week: `30 2 * * 1-5`.",
+                )
+            return Recurrence.from_cron(fields.cron_expression, fields.timezone)
         case _:
             _refuse_cron(fields)
             return Recurrence.from_preset(

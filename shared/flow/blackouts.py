@@ -1,14 +1,14 @@
 """Create and delete blackout windows: what was planned ahead is planned anew at once."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.access import Principal
-from shared.domain.blackout import BlackoutWindow
+from shared.domain.blackout import BlackoutWindow, free_start, is_readable
 from shared.domain.blackout_rules import (
     MAX_WINDOWS,
     BlackoutCode,
@@ -16,15 +16,27 @@ from shared.domain.blackout_rules import (
     parse_window,
     require_room,
 )
+from shared.domain.run import Reason
+from shared.domain.spread import spread_offset
 from shared.errors import ConflictError, NotFoundError
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.replan import replan_workspace
 from shared.flow.schedules import Planner
-from shared.store.blackouts import delete_window, insert_window, list_windows, to_window
+from shared.store.blackouts import (
+    delete_window,
+    insert_window,
+    list_windows,
+    to_window,
+    windows_of,
+)
 from shared.store.rows import Row
+from shared.store.runs import move_starts, runs_yet_to_start
 from shared.store.ticks import as_of
 from shared.store.violations import violation_of
 from shared.store.workspaces import lock_workspace
+
+_PAGE = 10_000
+"""A workspace has fewer runs that wait for their start; more would keep theirs."""
 
 
 def create_blackout_window(
@@ -42,6 +54,7 @@ def create_blackout_window(
             at = as_of(connection, now)
             existing = [to_window(row) for row in list_windows(connection, principal.workspace_id)]
             _require_number(existing)
+            existing = [one for one in existing if is_readable(one)]
             require_room(existing, window, at)
             row = insert_window(connection, principal.workspace_id, window)
             planned = _replan(connection, planner, principal, at)
@@ -80,9 +93,27 @@ def _require_number(existing: Sequence[BlackoutWindow]) -> None:
 
 def _replan(connection: Connection, planner: Planner, principal: Principal, now: datetime) -> int:
     """Plan anew what the workspace's schedules had planned ahead; return how many runs."""
-    return replan_workspace(
-        connection, principal.workspace_id, now=now, look_ahead=planner.look_ahead
+    planned = replan_workspace(
+        connection,
+        principal.workspace_id,
+        now=now,
+        look_ahead=planner.look_ahead,
+        reason=Reason.BLACKOUT_CHANGED,
     )
+    return planned + _move_starts(connection, principal.workspace_id, now)
+
+
+def _move_starts(connection: Connection, workspace_id: int, now: datetime) -> int:
+    """Move the starts of runs that spread or a window delayed; return how many moved."""
+    windows = windows_of(connection, [workspace_id]).get(workspace_id, ())
+    starts: dict[int, datetime] = {}
+    for run in runs_yet_to_start(connection, workspace_id, now=now, page=_PAGE):
+        spread = timedelta(seconds=run["spread_seconds"])
+        own = run["period_at"] + spread_offset(run["connector_public_id"], spread)
+        start = free_start(windows, own, now)
+        if start is not None and start != run["not_before_at"]:
+            starts[run["id"]] = start
+    return move_starts(connection, starts, now=now) if starts else 0
 
 
 def _enqueue(planner: Planner, principal: Principal, planned: int, now: datetime) -> None:

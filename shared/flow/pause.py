@@ -27,8 +27,8 @@ def pause_schedule(
 ) -> Row:
     """Skip the schedule's periods before `until`, or until somebody resumes it when None.
 
-    Runs that have not come to their start are cancelled. Raises `InvalidInputError` for an instant
-    that has passed, `NotFoundError`.
+    Runs that did not start, and would before it, are cancelled. Raises `InvalidInputError` for an
+    instant that has passed, `NotFoundError`.
     """
     pause = {"paused_until": until or UNTIL_RESUMED, "pause_note": note}
     return _set(planner, principal, schedule, pause, Reason.PAUSED, now)
@@ -71,7 +71,7 @@ def _set(
                 now=at,
                 look_ahead=planner.look_ahead,
                 reason=reason,
-                halts=until is not None,
+                halted_until=until,
                 change=lambda: update_schedule(connection, row["id"], pause),
             )
     return finish_change(planner, principal, schedule, planned, at)

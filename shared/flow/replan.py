@@ -31,25 +31,31 @@ def replan(
     now: datetime,
     look_ahead: timedelta,
     reason: Reason,
-    halts: bool = False,
+    halted_until: datetime | None = None,
     change: Callable[[], None] | None = None,
 ) -> int:
     """Settle schedules up to `now`, apply `change`, and plan them up to `now + look_ahead`.
 
-    With `halts` also runs that were to start after `now` for earlier periods are cancelled. Returns
-    how many runs the new plan has. Call it in one transaction, with a page of schedules at most.
+    With `halted_until` also unstarted runs of earlier periods are cancelled, unless they start
+    after the halt. Returns how many runs the new plan has. Call it in one transaction, with a page
+    of schedules at most.
     """
     if not ids:
         return 0
     _settle(connection, ids, now)
-    cancel_ahead(connection, ids, reason, halts=halts, now=now)
+    cancel_ahead(connection, ids, reason, halted_until=halted_until, now=now)
     if change is not None:
         change()
     return plan_ahead(connection, ids, now, look_ahead)
 
 
 def replan_workspace(
-    connection: Connection, workspace_id: int, *, now: datetime, look_ahead: timedelta
+    connection: Connection,
+    workspace_id: int,
+    *,
+    now: datetime,
+    look_ahead: timedelta,
+    reason: Reason,
 ) -> int:
     """Plan anew every schedule of a workspace that is planned ahead; return how many runs.
 
@@ -57,11 +63,14 @@ def replan_workspace(
     """
     planned, last = 0, 0
     while ids := find_schedules_planned_ahead(
-        connection, workspace_id, now=now, after_id=last, page=_PAGE
+        connection,
+        workspace_id,
+        now=now,
+        horizon=now + look_ahead,
+        after_id=last,
+        page=_PAGE,
     ):
-        planned += replan(
-            connection, ids, now=now, look_ahead=look_ahead, reason=Reason.SCHEDULE_CHANGED
-        )
+        planned += replan(connection, ids, now=now, look_ahead=look_ahead, reason=reason)
         last = ids[-1]
     return planned
 
@@ -79,14 +88,21 @@ def plan_ahead(
 
 
 def _settle(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """Decide, as the schedules are, every period up to `now` that has no row yet."""
+    """Decide, as the schedules are, every period up to `now` that has no row yet.
+
+    Their own next periods have no say: older zone data may have computed them.
+    """
     while True:
         rows = [
             row
             for row in lock_schedules(connection, ids, mark=None)
-            if row["next_scheduled_at"] is not None and row["next_scheduled_at"] <= now
+            if row["is_planned"]
+            and row["planned_through"] is not None
+            and row["planned_through"] < now
         ]
         if not rows:
             return
         decisions = decide_all(connection, rows, now, _NOW, _UNBOUNDED)
         write_plans(connection, decisions.planned, decisions.set_aside, now)
+        if not decisions.planned:
+            return

@@ -14,7 +14,14 @@ from shared.domain.local_time import load_zone
 from shared.domain.recurrence import Recurrence, require_minimum_interval
 from shared.domain.recurrence_code import RecurrenceCode
 from shared.domain.run import Reason
-from shared.domain.schedule import RecurrenceFields, build_recurrence, parse_frequency, unused_by
+from shared.domain.schedule import (
+    UNTIL_RESUMED,
+    Frequency,
+    RecurrenceFields,
+    build_recurrence,
+    parse_frequency,
+    unused_by,
+)
 from shared.errors import ConflictError, NotFoundError, RecurrenceError
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.replan import plan_ahead, replan
@@ -100,6 +107,7 @@ def create_schedule(
     public_id = uuid4()
     try:
         with planner.engine.begin() as connection:
+            lock_workspace(connection, principal.workspace_id)
             row = find_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.", code="foreign_key_integrity")
@@ -151,7 +159,7 @@ def change_schedule(
                 now=at,
                 look_ahead=planner.look_ahead,
                 reason=Reason.SCHEDULE_CHANGED if is_enabled else Reason.SCHEDULE_DISABLED,
-                halts=not is_enabled,
+                halted_until=None if is_enabled else UNTIL_RESUMED,
                 change=lambda: update_schedule(connection, before["id"], columns),
             )
     return finish_change(planner, principal, schedule, planned, at)
@@ -209,7 +217,9 @@ def require_recurrence(
     recurrence = build_recurrence(fields)
     if recurrence is not None:
         minimum = timedelta(seconds=principal.minimum_interval_seconds)
-        require_minimum_interval(recurrence, minimum, now)
+        is_custom = fields.frequency is Frequency.CUSTOM
+        field = "cron_expression" if is_custom else "frequency"
+        require_minimum_interval(recurrence, minimum, now, field)
         if recurrence.next_after(now) is None:
             # Legal on the clock's face, but clock changes of the zone swallow all of its times.
             raise RecurrenceError(

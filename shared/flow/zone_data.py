@@ -15,9 +15,11 @@ from shared.domain.zone_data import zone_data_version
 from shared.flow.replan import replan
 from shared.logs import class_and_place, log_event
 from shared.store.schedules import find_schedules_of_older_zone_data
+from shared.store.workspaces import lock_workspaces_of
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
+_REASON = Reason.ZONE_DATA_CHANGED
 
 
 def replan_older_zone_data(
@@ -32,9 +34,12 @@ def replan_older_zone_data(
         while not is_current and has_time():
             with engine.begin() as connection:
                 ids = find_schedules_of_older_zone_data(connection, version, page=_PAGE)
-                replan(
-                    connection, ids, now=now, look_ahead=look_ahead, reason=Reason.SCHEDULE_CHANGED
-                )
+                if ids:
+                    lock_workspaces_of(connection, ids)
+                    # Another tick may have been faster.
+                    older = find_schedules_of_older_zone_data(connection, version, page=_PAGE)
+                    still = sorted(set(ids).intersection(older))
+                    replan(connection, still, now=now, look_ahead=look_ahead, reason=_REASON)
             done += len(ids)
             is_current = len(ids) < _PAGE
     except DBAPIError as error:

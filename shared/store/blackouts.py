@@ -1,5 +1,6 @@
 """Blackout windows of workspaces."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from uuid import UUID
@@ -7,10 +8,13 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Connection, any_, delete, insert, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from shared.domain.blackout import BlackoutWindow, DatedDays, WeeklyHours
+from shared.domain.blackout import BlackoutWindow, DatedDays, WeeklyHours, is_readable
 from shared.domain.blackout_rules import MAX_WINDOWS
+from shared.logs import log_event
 from shared.store.rows import Row
 from shared.store.tables import blackout_window
+
+_log = logging.getLogger(__name__)
 
 _WINDOW = (
     blackout_window.c.name,
@@ -69,7 +73,11 @@ def list_windows(connection: Connection, workspace_id: int) -> Sequence[Row]:
 def windows_of(
     connection: Connection, workspace_ids: Sequence[int]
 ) -> Mapping[int, tuple[BlackoutWindow, ...]]:
-    """Return the windows of many workspaces, oldest first; one without windows is left out."""
+    """Return the windows of many workspaces, oldest first; one without windows is left out.
+
+    A window that cannot be read holds nothing back, and is reported in the log: it must not stop
+    its workspace's schedules.
+    """
     wanted = literal(list(workspace_ids), ARRAY(BigInteger))
     query = (
         select(blackout_window.c.workspace_id, *_WINDOW)
@@ -77,11 +85,26 @@ def windows_of(
         .order_by(blackout_window.c.workspace_id, blackout_window.c.id)
         .limit(MAX_WINDOWS * len(workspace_ids))
     )
-    rows = connection.execute(query).mappings()
+    rows = [row for row in connection.execute(query).mappings() if _is_readable(row)]
     return {
         workspace_id: tuple(map(to_window, group))
         for workspace_id, group in groupby(rows, key=lambda row: row["workspace_id"])
     }
+
+
+def _is_readable(row: Row) -> bool:
+    if is_readable(to_window(row)):
+        return True
+    log_event(
+        _log,
+        logging.WARNING,
+        "blackout_window_unreadable",
+        "A blackout window names a time zone that is not there, and holds nothing back",
+        workspace_id=row["workspace_id"],
+        window=row["name"],
+        timezone=row["timezone"],
+    )
+    return False
 
 
 def delete_window(connection: Connection, workspace_id: int, public_id: UUID) -> bool:

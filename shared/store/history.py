@@ -22,6 +22,7 @@ _SHOWN = (
     sync_log.c.idempotency_key,
     sync_log.c.period_at,
     sync_log.c.period_count,
+    sync_log.c.last_period_at,
     sync_log.c.not_before_at,
     sync_log.c.attempt,
     sync_log.c.max_attempts,

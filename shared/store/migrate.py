@@ -11,12 +11,12 @@ from shared.store.engine import create_engine_for
 
 def upgrade(url: str) -> None:
     """Apply every migration that the database lacks; two at once wait for each other."""
-    command.upgrade(_configuration(url), "head")
+    command.upgrade(alembic_configuration(url), "head")
 
 
 def is_current(url: str) -> bool:
     """Tell whether the database has the newest schema."""
-    script = ScriptDirectory.from_config(_configuration(url))
+    script = ScriptDirectory.from_config(alembic_configuration(url))
     engine = create_engine_for(url, pool_size=1)
     try:
         with engine.connect() as connection:
@@ -26,7 +26,8 @@ def is_current(url: str) -> bool:
     return set(current) == set(script.get_heads())
 
 
-def _configuration(url: str) -> AlembicConfig:
+def alembic_configuration(url: str) -> AlembicConfig:
+    """Return what Alembic works with on a database."""
     configuration = AlembicConfig()
     configuration.set_main_option("script_location", "shared.store:migrations")
     configuration.set_main_option("path_separator", "os")

@@ -1,6 +1,6 @@
 """Runs on their way to a worker: admission, tasks, rescue."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -119,6 +119,21 @@ def find_active_run(connection: Connection, workspace_id: int, connector_id: int
     """Return the public id of the connector's run in progress or of its waiting interactive one."""
     parameters = {"workspace_id": workspace_id, "connector_id": connector_id}
     return connection.execute(load_sql("find_active_run"), parameters).scalar_one_or_none()
+
+
+def runs_yet_to_start(
+    connection: Connection, workspace_id: int, *, now: datetime, page: int
+) -> Sequence[RowMapping]:
+    """Lock up to `page` runs of a workspace for periods up to `now` that start after it."""
+    parameters = {"workspace_id": workspace_id, "now": now, "page": page}
+    return connection.execute(load_sql("runs_yet_to_start"), parameters).mappings().all()
+
+
+def move_starts(connection: Connection, starts: Mapping[int, datetime], *, now: datetime) -> int:
+    """Let runs, by their keys, start at other instants unless they started; return how many."""
+    records = [{"run_id": run, "not_before_at": at} for run, at in starts.items()]
+    parameters = {"starts": to_records(records), "now": now}
+    return len(connection.execute(load_sql("move_starts"), parameters).all())
 
 
 def skip_overlapping(connection: Connection, *, now: datetime, page: int) -> int:

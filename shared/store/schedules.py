@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, select, true, update
+from sqlalchemy import Connection, RowMapping, Select, insert, or_, select, true, update
 
 from shared.domain.blackout import BlackoutWindow
 from shared.domain.plan import Plan
@@ -83,13 +83,29 @@ def find_schedules_of_older_zone_data(
 
 
 def find_schedules_planned_ahead(
-    connection: Connection, workspace_id: int, *, now: datetime, after_id: int, page: int
+    connection: Connection,
+    workspace_id: int,
+    *,
+    now: datetime,
+    horizon: datetime,
+    after_id: int,
+    page: int,
 ) -> Sequence[int]:
-    """Return the keys of a workspace's schedules with periods decided after `now`, by key."""
+    """Return the keys of a workspace's schedules that what they heed can change, by key.
+
+    Those with periods after `now` that are decided, those with periods up to `horizon` that a tick
+    may be deciding at this moment, and those that were set aside.
+    """
     query = (
         select(sync_schedule.c.id)
         .where(sync_schedule.c.workspace_id == workspace_id)
-        .where(sync_schedule.c.planned_through > now)
+        .where(
+            or_(
+                sync_schedule.c.planned_through > now,
+                sync_schedule.c.next_scheduled_at <= horizon,
+                sync_schedule.c.plan_error.is_not(None),
+            )
+        )
         .where(sync_schedule.c.id > after_id)
         .order_by(sync_schedule.c.id)
         .limit(page)
@@ -106,13 +122,18 @@ def time_out_stale_schedules(
 
 
 def cancel_ahead(
-    connection: Connection, ids: Sequence[int], reason: Reason, *, halts: bool, now: datetime
+    connection: Connection,
+    ids: Sequence[int],
+    reason: Reason,
+    *,
+    halted_until: datetime | None,
+    now: datetime,
 ) -> int:
     """Cancel the runs planned ahead for periods after `now`; return how many.
 
-    With `halts` also those of earlier periods that were to start after `now`.
+    With `halted_until` also those of earlier periods that would start before it.
     """
-    parameters = {"ids": list(ids), "reason": reason, "halts": halts, "now": now}
+    parameters = {"ids": list(ids), "reason": reason, "halted_until": halted_until, "now": now}
     return len(connection.execute(load_sql("cancel_ahead"), parameters).all())
 
 
@@ -186,6 +207,12 @@ def find_schedule(connection: Connection, workspace_id: int, public_id: object) 
     """Return what the API shows of one schedule, and its internal keys."""
     query = _shown(workspace_id).where(sync_schedule.c.public_id == public_id)
     return connection.execute(query).mappings().one_or_none()
+
+
+def find_pause(connection: Connection, connector_id: int) -> datetime | None:
+    """Return until when the schedule of a connector is paused, or None."""
+    query = select(sync_schedule.c.paused_until).where(sync_schedule.c.connector_id == connector_id)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def list_schedules(

@@ -1,6 +1,7 @@
 """Workspaces and their API keys."""
 
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,7 +9,7 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from shared.domain.access import Principal, Role
 from shared.domain.api_keys import ApiKey
-from shared.store.tables import api_key, workspace
+from shared.store.tables import api_key, sync_schedule, workspace
 
 
 def insert_workspace(connection: Connection, values: dict[str, Any]) -> int:
@@ -48,6 +49,13 @@ def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """
     query = select(workspace.c.id).where(workspace.c.id == workspace_id)
     connection.execute(query.with_for_update(key_share=True)).one_or_none()
+
+
+def lock_workspaces_of(connection: Connection, schedule_ids: Sequence[int]) -> None:
+    """Hold the workspaces of these schedules, as `lock_workspace` holds one."""
+    owners = select(sync_schedule.c.workspace_id).where(sync_schedule.c.id.in_(schedule_ids))
+    query = select(workspace.c.id).where(workspace.c.id.in_(owners)).order_by(workspace.c.id)
+    connection.execute(query.with_for_update(key_share=True)).all()
 
 
 def find_principal(connection: Connection, key: ApiKey) -> Principal | None:

@@ -8,7 +8,7 @@ from flask import Blueprint, url_for
 
 from shared.clock import utc_now
 from shared.domain.access import Role
-from shared.domain.blackout import blackout_at
+from shared.domain.blackout import blackout_at, is_readable
 from shared.domain.blackout_rules import WantedDays, WantedHours, WantedWindow
 from shared.domain.presets import WEEKDAYS
 from shared.errors import NotFoundError
@@ -64,7 +64,7 @@ def read(window: uuid.UUID) -> dict[str, Any]:
 @blueprint.delete("/<uuid:window>")
 @requires(Role.ADMIN)
 def delete(window: uuid.UUID) -> tuple[str, int]:
-    """Delete a blackout window; what it held back is planned anew."""
+    """Delete a blackout window; what it held back may start as if it had never been."""
     delete_blackout_window(planner(), principal(), window)
     return "", 204
 
@@ -81,7 +81,8 @@ def present_blackout(row: Row, now: datetime) -> dict[str, Any]:
             "from": row["starts_time"],
             "to": row["ends_time"],
         }
-    blackout = blackout_at([to_window(row)], now)
+    window = to_window(row)
+    blackout = blackout_at([window], now) if is_readable(window) else None
     return {
         "id": str(row["public_id"]),
         "name": row["name"],

@@ -1,13 +1,15 @@
 """Rows as the API shows them: public ids, RFC 3339 instants in UTC, no internal keys."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import secret_fields
+from shared.domain.next_run import find_next_run
 from shared.domain.outlook import is_paused, outlook
 from shared.domain.recurrence import Recurrence
-from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, build_recurrence
+from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, Schedule, build_recurrence
 from shared.errors import RecurrenceError
 from shared.flow.sync import dataset_name
 from shared.store.outlook import to_schedule_state
@@ -78,6 +80,7 @@ def present_run(row: Row) -> dict[str, Any]:
         "idempotency_key": row["idempotency_key"],
         "period_at": instant(row["period_at"]),
         "period_count": row["period_count"],
+        "last_period_at": instant(row["last_period_at"]),
         "not_before_at": instant(row["not_before_at"]),
         "attempt": row["attempt"],
         "max_attempts": row["max_attempts"],
@@ -113,7 +116,7 @@ def _present_future(row: Row) -> dict[str, Any]:
     recurrence = _recurrence(schedule.recurrence)
     return {
         "recurrence_description": None if recurrence is None else recurrence.describe(),
-        "next_scheduled_at": instant(_next_period(row, recurrence)),
+        "next_scheduled_at": instant(_next_period(row, schedule, recurrence)),
         "outlook": {"kind": foreseen.kind, "at": instant(foreseen.at), "text": foreseen.text},
         "is_paused": has_pause,
         "paused_until": instant(row["paused_until"]) if has_end else None,
@@ -128,13 +131,14 @@ def _recurrence(fields: RecurrenceFields) -> Recurrence | None:
         return None
 
 
-def _next_period(row: Row, recurrence: Recurrence | None) -> datetime | None:
-    """Return the next period of a schedule: the table's own next one has no run row yet."""
-    stored = row["next_scheduled_at"]
-    if stored is None or recurrence is None:
-        return stored
-    following = recurrence.next_after(row["as_of"])
-    return stored if following is None else min(stored, following)
+def _next_period(row: Row, schedule: Schedule, recurrence: Recurrence | None) -> datetime | None:
+    """Return the next period that is to run, planned already or not; None while none is."""
+    if row["next_scheduled_at"] is None or recurrence is None:
+        return None
+    # The table's own next period is the first without a run row, which may be a later one.
+    unplanned = replace(schedule, planned_through=row["as_of"])
+    found = find_next_run(unplanned, recurrence, row["as_of"]).run
+    return None if found is None else found.period_at
 
 
 def instant(value: datetime | None) -> str | None:

@@ -22,7 +22,7 @@ from shared.flow.schedules import TIMING, Timing, require_recurrence
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.store.schedules import find_schedule, to_schedule
+from shared.store.schedules import find_pause, find_schedule, to_schedule
 from shared.store.ticks import as_of
 from shared.web.auth import principal, requires, wiring
 from shared.web.bodies import DEFAULT_PREVIEW, PreviewBody, read_body
@@ -58,10 +58,10 @@ def of_wanted() -> dict[str, Any]:
     Without a connector nobody knows its spread, so that every run starts at its period.
     """
     body = read_body(PreviewBody)
-    connector, now = _connector_and_now(body.connector_id)
+    connector, paused_until, now = _stored(body.connector_id)
     timing = Timing(**body.model_dump(include=set(TIMING)))
     fields, recurrence = require_recurrence(principal(), timing, now)
-    wanted = _wanted(body, fields, connector, now)
+    wanted = _wanted(body, fields, connector, paused_until, now)
     return _present(preview_schedule(wanted, recurrence, now, body.count), wanted)
 
 
@@ -75,19 +75,24 @@ def _count() -> int:
     return int(text)
 
 
-def _connector_and_now(connector: uuid.UUID | None) -> tuple[Row | None, datetime]:
-    """Return the connector that is to be synced, if one is named, and the database's clock."""
-    row = None
+def _stored(connector: uuid.UUID | None) -> tuple[Row | None, datetime | None, datetime]:
+    """Return the connector if one is named, the pause of its schedule, and the database's clock."""
+    row = paused_until = None
     with single_statements(wiring().engine) as connection:
         if connector is not None:
             row = find_connector(connection, principal().workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.", code="foreign_key_integrity")
-        return row, as_of(connection, None)
+            paused_until = find_pause(connection, row["id"])
+        return row, paused_until, as_of(connection, None)
 
 
 def _wanted(
-    body: PreviewBody, fields: RecurrenceFields, connector: Row | None, now: datetime
+    body: PreviewBody,
+    fields: RecurrenceFields,
+    connector: Row | None,
+    paused_until: datetime | None,
+    now: datetime,
 ) -> Schedule:
     """Return the schedule as it would be right after it is saved."""
     return Schedule(
@@ -95,14 +100,14 @@ def _wanted(
         workspace_id=principal().workspace_id,
         connector_id=_NO_ROW if connector is None else connector["id"],
         connector_public_id=_NO_CONNECTOR if connector is None else connector["public_id"],
-        connector_is_usable=True,
+        connector_is_usable=connector is None or connector["status"] == "connected",
         recurrence=fields,
         missed_run_policy=MissedRunPolicy(body.missed_run_policy),
         catch_up_window=timedelta(0),
         spread=timedelta(seconds=0 if connector is None else body.spread_seconds),
         blackout_policy=BlackoutPolicy(body.blackout_policy),
         blackouts=caller_windows(),
-        paused_until=None,
+        paused_until=paused_until,
         planned_through=now,
     )
 

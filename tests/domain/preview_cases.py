@@ -23,7 +23,7 @@ MOVED = [
         "2026-03-29T03:00+02:00",
         (
             "02:30 does not exist on 29 March 2026, when the clock goes from 02:00 to 03:00: "
-            "it runs at 03:00."
+            "it counts as 03:00."
         ),
     ),
     Case(
@@ -34,7 +34,7 @@ MOVED = [
         "2026-10-04T02:30+11:00",
         (
             "02:15 does not exist on 4 October 2026, when the clock goes from 02:00 to 02:30: "
-            "it runs at 02:30."
+            "it counts as 02:30."
         ),
     ),
     Case(
@@ -45,7 +45,7 @@ MOVED = [
         "2011-12-31T00:00+14:00",
         (
             "09:00 does not exist on 30 December 2011, when the clock goes from 00:00 "
-            "to 00:00 on 31 December 2011: it runs at 00:00 on 31 December 2011."
+            "to 00:00 on 31 December 2011: it counts as 00:00 on 31 December 2011."
         ),
     ),
     Case(
@@ -56,7 +56,7 @@ MOVED = [
         "2026-04-24T01:00+03:00",
         (
             "00:00 does not exist on 24 April 2026, when the clock goes from 00:00 to 01:00: "
-            "it runs at 01:00."
+            "it counts as 01:00."
         ),
     ),
     Case(
@@ -67,7 +67,7 @@ MOVED = [
         "2026-03-29T02:00+01:00",
         (
             "01:30 does not exist on 29 March 2026, when the clock goes from 01:00 to 02:00: "
-            "it runs at 02:00."
+            "it counts as 02:00."
         ),
     ),
     Case(
@@ -78,7 +78,7 @@ MOVED = [
         "2024-04-14T03:00+01:00",
         (
             "02:30 does not exist on 14 April 2024, when the clock goes from 02:00 to 03:00: "
-            "it runs at 03:00."
+            "it counts as 03:00."
         ),
     ),
     Case(
@@ -89,7 +89,7 @@ MOVED = [
         "2026-03-29T00:00-01:00",
         (
             "23:30 does not exist on 28 March 2026, when the clock goes from 23:00 "
-            "to 00:00 on 29 March 2026: it runs at 00:00 on 29 March 2026."
+            "to 00:00 on 29 March 2026: it counts as 00:00 on 29 March 2026."
         ),
     ),
     Case(
@@ -100,7 +100,7 @@ MOVED = [
         "1972-01-07T00:44:30+00:00",
         (
             "00:30 does not exist on 7 January 1972, when the clock goes from 00:00 to 00:44:30: "
-            "it runs at 00:44:30."
+            "it counts as 00:44:30."
         ),
     ),
 ]
@@ -113,7 +113,7 @@ MERGED = [
         "2026-03-29T03:00+02:00",
         (
             "02:00 and 02:30 do not exist on 29 March 2026, when the clock goes "
-            "from 02:00 to 03:00: they share one run at 03:00."
+            "from 02:00 to 03:00: they count together as 03:00."
         ),
     ),
     Case(
@@ -124,7 +124,7 @@ MERGED = [
         "2026-03-29T03:00+02:00",
         (
             "02:00 does not exist on 29 March 2026, when the clock goes from 02:00 to 03:00: "
-            "it shares the run at 03:00."
+            "it counts with 03:00."
         ),
     ),
     Case(
@@ -135,7 +135,7 @@ MERGED = [
         "2026-03-29T03:00+02:00",
         (
             "The 6 times from 02:00 to 02:50 do not exist on 29 March 2026, when the clock "
-            "goes from 02:00 to 03:00: they share the run at 03:00."
+            "goes from 02:00 to 03:00: they count with 03:00."
         ),
     ),
     Case(
@@ -146,7 +146,7 @@ MERGED = [
         "2026-03-29T03:00+02:00",
         (
             "01:30 and 02:30 do not exist on 29 March 2026, when the clock goes "
-            "from 01:00 to 03:00: they share one run at 03:00."
+            "from 01:00 to 03:00: they count together as 03:00."
         ),
     ),
     Case(
@@ -157,7 +157,7 @@ MERGED = [
         "1919-03-31T00:30-04:00",
         (
             "23:45 on 30 March 1919 and 00:15 on 31 March 1919 do not exist, when the clock goes "
-            "from 23:30 on 30 March 1919 to 00:30 on 31 March 1919: they share one run at 00:30 "
+            "from 23:30 on 30 March 1919 to 00:30 on 31 March 1919: they count together as 00:30 "
             "on 31 March 1919."
         ),
     ),
@@ -239,7 +239,7 @@ REPEATED = [
         "2026-10-25T02:30+02:00",
         (
             "02:30 comes twice on 25 October 2026, when the clock goes back from 03:00 to 02:00: "
-            "it runs once, the first time."
+            "it counts once, the first time."
         ),
     ),
     Case(
@@ -250,7 +250,7 @@ REPEATED = [
         "2026-04-05T01:45+11:00",
         (
             "01:45 comes twice on 5 April 2026, when the clock goes back from 02:00 to 01:30: "
-            "it runs once, the first time."
+            "it counts once, the first time."
         ),
     ),
     Case(
@@ -261,7 +261,7 @@ REPEATED = [
         "2026-10-25T01:30+01:00",
         (
             "01:30 comes twice on 25 October 2026, when the clock goes back from 02:00 to 01:00: "
-            "it runs once, the first time."
+            "it counts once, the first time."
         ),
     ),
     Case(
@@ -272,7 +272,7 @@ REPEATED = [
         "2024-03-10T02:30+01:00",
         (
             "02:30 comes twice on 10 March 2024, when the clock goes back from 03:00 to 02:00: "
-            "it runs once, the first time."
+            "it counts once, the first time."
         ),
     ),
     Case(
@@ -283,7 +283,7 @@ REPEATED = [
         "2026-10-25T01:30+02:00",
         (
             "01:30 comes twice on 25 October 2026, when the clock goes back from 03:00 to 01:00: "
-            "it runs once, the first time."
+            "it counts once, the first time."
         ),
     ),
     Case(
@@ -294,7 +294,7 @@ REPEATED = [
         "2026-10-24T23:30+03:00",
         (
             "23:30 comes twice on 24 October 2026, when the clock goes back from 00:00 "
-            "on 25 October 2026 to 23:00: it runs once, the first time."
+            "on 25 October 2026 to 23:00: it counts once, the first time."
         ),
     ),
 ]

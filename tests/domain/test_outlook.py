@@ -132,6 +132,18 @@ def test_a_period_that_planning_is_late_with_is_due() -> None:
     )
 
 
+def test_a_blackout_window_that_holds_now_is_named_with_its_end_and_what_comes_after() -> None:
+    closed = schedule(NOW, recurrence=cron("0 * * * *"), blackouts=(hours("13:00", "15:30"),))
+    end, at = oslo("2026-03-02 15:30"), oslo("2026-03-02 16:00")
+    assert outlook(closed, IDLE, NOW) == Outlook(
+        OutlookKind.HALTED,
+        'Halted by the blackout window "Nights" until Monday 2 March 2026 at 15:30'
+        " (Europe/Oslo). Next run on Monday 2 March 2026 at 16:00 (Europe/Oslo).",
+        end,
+        at,
+    )
+
+
 def moved(**values: object) -> Schedule:
     return schedule(NOW, blackout_policy=BlackoutPolicy.MOVE, **values)
 

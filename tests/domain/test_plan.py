@@ -283,6 +283,41 @@ def test_after_an_outage_the_newest_period_outside_the_windows_is_run() -> None:
     ]
 
 
+def test_the_newest_period_outside_the_windows_is_run_also_when_a_later_pass_has_none() -> None:
+    closing = (hours("16:40", "23:00"),)
+    schedule = make(at("00:00"), blackouts=closing)
+    now, passes = at("16:45"), []
+    while not passes or not passes[-1].is_whole:
+        passes.append(plan(schedule, EVERY_MINUTE, now, timedelta(0)))
+        schedule = make(passes[-1].planned_through, blackouts=closing)
+    runs = [one for decided in passes for one in decided.periods if one.reason is None]
+    # In a window now, so that it waits for the end.
+    assert [(one.period_at, one.not_before_at) for one in runs] == [(at("16:39"), at("23:00"))]
+    assert len(passes) == 2
+
+
+def test_a_moved_period_is_late_only_after_the_end_of_its_window() -> None:
+    schedule = move(missed_run_policy=MissedRunPolicy.SKIP, catch_up_window=timedelta(0))
+    decided = plan(schedule, HOURLY, at("05:02"), timedelta(0))
+    assert fates(decided) == [
+        ("03:00", Reason.COALESCED),
+        ("04:00", Reason.COALESCED),
+        ("05:00", None),
+    ]
+    late = plan(schedule, HOURLY, at("05:40"), timedelta(0))
+    assert {reason for _, reason in fates(late)} == {Reason.MISSED_WINDOW}
+
+
+def test_periods_to_come_never_share_a_row() -> None:
+    schedule = make(at("00:30"), paused_until=UNTIL_RESUMED)
+    decided = plan(schedule, HOURLY, at("03:30"), timedelta(hours=2), single_skips=0)
+    assert [(f"{one.period_at:%H:%M}", one.count) for one in decided.periods] == [
+        ("01:00", 3),
+        ("04:00", 1),
+        ("05:00", 1),
+    ]
+
+
 def test_no_more_periods_are_decided_than_asked_for() -> None:
     decided = plan(make(at("00:00")), HOURLY, at("00:00"), timedelta(days=9), most=3)
     assert fates(decided) == [("01:00", None), ("02:00", None), ("03:00", None)]

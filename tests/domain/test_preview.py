@@ -55,10 +55,10 @@ def test_an_instant_of_a_cadence_says_which_of_its_two_runs_it_is() -> None:
     shown = half_hourly.preview(datetime(2026, 10, 24, 23, 45, tzinfo=UTC), 5)
     twice = "comes twice on 25 October 2026, when the clock goes back from 03:00 to 02:00"
     assert [(note.kind, note.text) for instant in shown for note in instant.clock_notes] == [
-        (ClockNoteKind.REPEATED, f"02:00 {twice}: this is the first of its two runs."),
-        (ClockNoteKind.REPEATED, f"02:30 {twice}: this is the first of its two runs."),
-        (ClockNoteKind.REPEATED, f"02:00 {twice}: this is the second of its two runs."),
-        (ClockNoteKind.REPEATED, f"02:30 {twice}: this is the second of its two runs."),
+        (ClockNoteKind.REPEATED, f"02:00 {twice}: this is the first of the two."),
+        (ClockNoteKind.REPEATED, f"02:30 {twice}: this is the first of the two."),
+        (ClockNoteKind.REPEATED, f"02:00 {twice}: this is the second of the two."),
+        (ClockNoteKind.REPEATED, f"02:30 {twice}: this is the second of the two."),
     ]
 
 

@@ -1,18 +1,20 @@
 import threading
-from datetime import date
+from datetime import date, timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.domain.blackout_rules import MAX_WINDOWS, WantedDays, WantedHours, WantedWindow
 from shared.domain.presets import WEEKDAYS
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, SynclineError
 from shared.flow.blackouts import create_blackout_window, delete_blackout_window
+from shared.flow.decide import decide_all
 from shared.flow.schedules import Planner
 from shared.store.blackouts import list_windows
 from shared.store.rows import Row
-from tests.factories import Tenant, at, make_planner, make_schedule, make_tenant, runs_of
+from shared.store.schedules import lock_due_schedules, write_plans
+from tests.factories import Tenant, at, events_of, make_planner, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import tick
 
@@ -89,6 +91,78 @@ def test_a_deleted_window_holds_nothing_back_any_more(
     ]
     [_, run] = runs_of(engine, schedule["id"])
     assert run["cloud_task_id"] in [task.name for task in paused.tasks()]
+
+
+def test_a_start_that_spread_delays_into_a_new_window_waits_for_its_end_and_comes_back_without_it(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(
+        engine,
+        tenant,
+        cron_expression="0 2 * * *",
+        spread_seconds=7200,
+        from_instant=at("01:00"),
+    )
+    tick(engine, paused, at("02:00"))
+    [planned] = runs_of(engine, schedule["id"])
+    own = planned["not_before_at"]
+    whole_day = WantedHours(("monday",), "03:00", "06:00")
+
+    window = create_blackout_window(
+        planner, tenant.principal, wanted(weekly=whole_day), now=at("02:00")
+    )
+    [held] = runs_of(engine, schedule["id"])
+    delete_blackout_window(planner, tenant.principal, window["public_id"], now=at("02:00"))
+    [back] = runs_of(engine, schedule["id"])
+
+    assert held["not_before_at"] == at("05:00")
+    assert back["not_before_at"] == own
+    assert "moved" in events_of(engine, planned["id"])
+    assert back["status"] == "scheduled"
+
+
+def test_a_window_made_while_a_tick_plans_holds_for_what_it_planned(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, cron_expression="1 2 * * *", from_instant=at("01:00"))
+    made = threading.Event()
+
+    def make_window() -> None:
+        create_blackout_window(
+            planner, tenant.principal, wanted(weekly=MORNING), now=at("02:00:20")
+        )
+        made.set()
+
+    with engine.begin() as tick_page:
+        rows = lock_due_schedules(tick_page, at("02:01:30"), 10)
+        decided = decide_all(tick_page, rows, at("02:00:10"), timedelta(seconds=90))
+        thread = threading.Thread(target=make_window)
+        thread.start()
+        assert not made.wait(0.5), "it has to wait for the tick, or it would not see its run"
+        write_plans(tick_page, decided.planned, decided.set_aside, at("02:00:10"))
+    thread.join(timeout=30)
+
+    assert fates(engine, schedule) == [("02:01", "skipped", "blackout")]
+
+
+def test_a_window_whose_zone_is_gone_holds_nothing_back_and_can_be_deleted(
+    engine: Engine,
+    paused: PausedQueue,
+    tenant: Tenant,
+    planner: Planner,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    window = create_blackout_window(planner, tenant.principal, a_day(1), now=at("01:00"))
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE blackout_window SET timezone = 'Mars/Olympus'"))
+
+    tick(engine, paused, at("02:00:30"))
+
+    assert {status for _, status, _ in fates(engine, schedule)} == {"scheduled"}
+    assert "holds nothing back" in caplog.text
+    create_blackout_window(planner, tenant.principal, a_day(2), now=at("02:00:40"))
+    delete_blackout_window(planner, tenant.principal, window["public_id"], now=at("02:00:40"))
 
 
 def test_a_window_holds_for_the_schedules_of_its_workspace_alone(

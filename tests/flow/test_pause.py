@@ -1,10 +1,12 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.domain.schedule import UNTIL_RESUMED
 from shared.errors import InvalidInputError, NotFoundError
+from shared.flow import plan as plan_flow
+from shared.flow.decide import Bounds
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.schedules import Planner
 from shared.store.rows import Row
@@ -111,7 +113,7 @@ def test_a_pause_cancels_a_run_that_spread_had_not_let_start_yet(
     assert fates(engine, schedule) == [("02:00", "cancelled", "paused")]
 
 
-def test_a_run_whose_start_was_reached_is_not_touched_by_a_pause(
+def test_a_pause_cancels_a_run_that_was_due_and_did_not_start(
     engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
 ) -> None:
     schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
@@ -121,8 +123,90 @@ def test_a_run_whose_start_was_reached_is_not_touched_by_a_pause(
         planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:01:30")
     )
 
-    assert fates(engine, schedule)[0] == ("02:01", "scheduled", None)
-    assert {reason for *_, reason in fates(engine, schedule)[1:]} == {"paused"}
+    assert fates(engine, schedule)[0] == ("02:01", "cancelled", "paused")
+    assert {status for _, status, _ in fates(engine, schedule)[1:]} == {"skipped"}
+
+
+def test_a_pause_leaves_a_run_that_is_in_progress(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:30"))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE workspace_connector_sync_log SET status = 'in_progress', fence = 1,"
+                " attempt = 1, started_at = :at, lease_expires_at = :at"
+                " WHERE period_at = :period"
+            ),
+            {"at": at("02:05"), "period": at("02:01")},
+        )
+
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:01:30")
+    )
+
+    assert fates(engine, schedule)[0] == ("02:01", "in_progress", None)
+
+
+def test_a_pause_after_an_outage_starts_nothing_of_what_was_missed(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, cron_expression="0 * * * *", from_instant=at("00:30"))
+
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("03:30")
+    )
+
+    assert fates(engine, schedule) == [
+        ("01:00", "skipped", "coalesced"),
+        ("02:00", "skipped", "coalesced"),
+        ("03:00", "cancelled", "paused"),
+    ]
+
+
+def test_a_pause_leaves_a_run_that_starts_after_its_end(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(
+        engine,
+        tenant,
+        cron_expression="0 2 * * *",
+        spread_seconds=7200,
+        from_instant=at("01:00"),
+    )
+    tick(engine, paused, at("02:00"))
+    start_all_at(engine, at("03:00"))
+
+    pause_schedule(
+        planner,
+        tenant.principal,
+        schedule["public_id"],
+        until=at("02:30"),
+        note=None,
+        now=at("02:10"),
+    )
+
+    assert fates(engine, schedule) == [("02:00", "scheduled", None)]
+
+
+def test_a_resumed_schedule_has_one_row_a_period_however_many_were_skipped_before(
+    engine: Engine,
+    paused: PausedQueue,
+    tenant: Tenant,
+    planner: Planner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_flow, "Bounds", lambda: Bounds(single_skips=0))
+    schedule = make_schedule(engine, tenant, from_instant=at("02:00"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE sync_schedule SET paused_until = '9999-12-31'"))
+    tick(engine, paused, at("02:00:40"))
+
+    resume_schedule(planner, tenant.principal, schedule["public_id"], now=at("02:00:50"))
+
+    assert fates(engine, schedule) == [("02:01", "scheduled", None), ("02:02", "scheduled", None)]
+    assert {run["period_count"] for run in runs_of(engine, schedule["id"])} == {1}
 
 
 def test_a_pause_that_ended_already_is_refused(

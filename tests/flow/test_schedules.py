@@ -6,9 +6,11 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import NotFoundError, RecurrenceError
+from shared.flow.decide import decide_all
 from shared.flow.schedules import Planner, change_schedule
 from shared.store.attempts import lease_run
 from shared.store.rows import Row
+from shared.store.schedules import lock_due_schedules, write_plans
 from shared.store.violations import violation_of
 from shared.store.workspaces import lock_workspace
 from tests.factories import (
@@ -293,6 +295,52 @@ def test_the_dispatcher_and_an_edit_of_the_same_period_give_one_run(
 
     assert fates(engine, schedule) == [("02:01", "scheduled", None), ("02:02", "scheduled", None)]
     assert len(paused.tasks()) == 2
+
+
+def test_an_edit_waits_for_a_tick_that_plans_its_schedule(
+    engine: Engine, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    changed = threading.Event()
+
+    def edit() -> None:
+        change(planner, tenant, schedule, at("01:59:20"), cron_expression="0 3 * * *")
+        changed.set()
+
+    with engine.begin() as tick_page:
+        rows = lock_due_schedules(tick_page, at("02:00:30"), 10)
+        decided = decide_all(tick_page, rows, at("01:59:10"), timedelta(seconds=90))
+        thread = threading.Thread(target=edit)
+        thread.start()
+        assert not changed.wait(0.5)
+        write_plans(tick_page, decided.planned, decided.set_aside, at("01:59:10"))
+    thread.join(timeout=30)
+
+    assert fates(engine, schedule) == [("02:00", "cancelled", "schedule_changed")]
+
+
+def test_edits_at_once_lose_nothing_of_each_other(
+    engine: Engine, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, from_instant=at("01:00"))
+    changes = [
+        {"name": "new"},
+        {"spread_seconds": 60},
+        {"cron_expression": "0 2 * * *"},
+        {"blackout_policy": "move"},
+    ]
+    threads = [
+        threading.Thread(target=change, args=(planner, tenant, schedule, at("01:30")), kwargs=one)
+        for one in changes
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=30)
+
+    row = schedule_row(engine, schedule["id"])
+    for one in changes:
+        assert {name: row[name] for name in one} == one
 
 
 def test_a_change_waits_for_a_lease_in_its_workspace(

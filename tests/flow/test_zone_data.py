@@ -57,6 +57,23 @@ def test_a_period_that_newer_zone_data_brings_forward_to_now_runs_in_the_same_ti
     assert run["enqueued_at"] is not None
 
 
+def test_a_period_that_newer_zone_data_puts_into_the_past_has_its_row(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), cron_expression="0 9 * * *", timezone="Europe/Oslo"
+    )
+    set_mark(engine, schedule["id"], at("02:00"))
+    compute_with(engine, "2019a", "2026-03-02T09:00Z")
+
+    tick(engine, paused, at("08:30"))
+
+    [run] = runs_of(engine, schedule["id"])
+    assert (run["period_at"], run["status"]) == (at("08:00"), "scheduled")
+    row = schedule_row(engine, schedule["id"])
+    assert row["next_scheduled_at"] == at("08:00", day="2026-03-03")
+
+
 def test_a_run_planned_ahead_for_an_instant_that_is_none_any_more_is_cancelled(
     engine: Engine, paused: PausedQueue
 ) -> None:
@@ -74,7 +91,7 @@ def test_a_run_planned_ahead_for_an_instant_that_is_none_any_more_is_cancelled(
     assert [
         (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
         for run in runs_of(engine, schedule["id"])
-    ] == [("08:59", "cancelled", "schedule_changed"), ("09:00", "scheduled", None)]
+    ] == [("08:59", "cancelled", "zone_data_changed"), ("09:00", "scheduled", None)]
 
 
 def test_newer_data_than_ours_is_left_alone(engine: Engine, paused: PausedQueue) -> None:

@@ -60,7 +60,7 @@ PARAMETERS = {
     "cancel_ahead": {
         "ids": [1, 2, 3],
         "reason": "paused",
-        "halts": True,
+        "halted_until": "9999-12-31T00:00Z",
         "now": "2020-01-01T00:00Z",
     },
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},

@@ -152,6 +152,17 @@ def test_who_may_change_a_schedule(
     assert try_it(alice) == 200
 
 
+def test_the_next_run_is_the_next_period_that_a_pause_lets_run(alice: Caller) -> None:
+    schedule = alice.new_schedule(timezone="UTC")
+    until = (datetime.now(UTC) + timedelta(days=3)).replace(hour=12, minute=0, second=0)
+
+    ends = alice.post(path(schedule, "pause"), {"until": until.isoformat()}).json
+    following = datetime.fromisoformat(ends["next_scheduled_at"])
+    assert (following.date(), following.hour) == (until.date() + timedelta(days=1), 2)
+
+    assert alice.post(path(schedule, "pause"), {}).json["next_scheduled_at"] is None
+
+
 def test_a_pause_needs_no_body(alice: Caller) -> None:
     schedule = alice.new_schedule()
     headers = {"Authorization": f"Bearer {alice.key}"}

@@ -66,7 +66,7 @@ def test_each_frequency_is_accepted(alice: Caller, values: dict) -> None:
         (
             {"frequency": "custom", "preferred_time": None},
             "/cron_expression",
-            "cron_five_fields",
+            "custom_requires_cron",
         ),
         (
             {"frequency": "custom", "preferred_time": None, "cron_expression": "0 0 31 2 *"},

@@ -1,5 +1,6 @@
--- Cancel the runs of some schedules that were planned ahead, for instants that are not reached yet:
--- whose period lies ahead, or with `halts` whose start does. Planning may take them up again.
+-- Cancel the runs of some schedules that were planned ahead, for periods that are not reached yet;
+-- planning may take them up again. Where the schedules halt, also runs of earlier periods that did
+-- not start and would do so before the halt's end.
 WITH ahead AS (
     SELECT r.id
     FROM sync_schedule AS s
@@ -9,8 +10,11 @@ WITH ahead AS (
         AND r.status = 'scheduled'
         AND r.trigger_type = 'cloud_task'
         AND r.attempt = 0
-        AND r.not_before_at > CAST(:now AS timestamptz)
-        AND (CAST(:halts AS boolean) OR r.period_at > CAST(:now AS timestamptz))
+        AND (
+            r.period_at > CAST(:now AS timestamptz)
+            OR greatest(r.not_before_at, CAST(:now AS timestamptz))
+            < CAST(:halted_until AS timestamptz)
+        )
     ORDER BY r.id
     FOR NO KEY UPDATE OF r
 ),

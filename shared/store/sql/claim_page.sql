@@ -18,7 +18,7 @@ WITH planned AS (
 
 marked AS (
     UPDATE sync_schedule AS s
-    SET planned_through = m.planned_through,
+    SET planned_through = coalesce(m.planned_through, s.planned_through),
         next_scheduled_at = m.next_scheduled_at,
         zone_data_version = :zone_data_version,
         plan_error = m.plan_error
@@ -66,6 +66,8 @@ written AS (
         reason = excluded.reason,
         completed_at = excluded.completed_at,
         schedule_id = excluded.schedule_id,
+        period_count = excluded.period_count,
+        last_period_at = excluded.last_period_at,
         not_before_at = excluded.not_before_at,
         task_generation = r.task_generation + 1,
         admitted_at = NULL,

@@ -4,6 +4,8 @@ WITH taken AS (
     FROM jsonb_to_recordset(CAST(:tasks AS jsonb)) AS t (
         run_id bigint, generation integer, cloud_task_id text
     )
+    -- In the order in which a change of schedules locks runs.
+    ORDER BY t.run_id
 ),
 
 -- Row by row through the primary key: joined as a set, the conditions on columns that are seldom

@@ -115,7 +115,7 @@ def test_an_unreadable_schedule_is_a_warning_beside_the_answer(
 def test_an_instant_that_is_none_is_refused_with_2(text: str, reason: str) -> None:
     done = ask("--at", text)
     assert (done.returncode, done.stdout) == (2, "")
-    assert f"argument --at: {reason}. Write it in UTC, as 2026-12-01T02:00Z." in done.stderr
+    assert f"argument --at: {reason}. Write it in UTC, as 2026-12-01T02:00Z" in done.stderr
 
 
 def test_a_workspace_that_is_not_there_is_refused_with_2(engine: Engine, database_url: str) -> None:
@@ -137,7 +137,13 @@ def test_a_workspace_that_is_not_there_is_refused_with_2(engine: Engine, databas
             "postgresql+pg8000://canary:canary@127.0.0.1:1/none",
             "due: The database cannot be read (InterfaceError).\n",
         ),
-        ("canary", "due: The database cannot be read (ArgumentError).\n"),
+        (
+            "canary://canary@127.0.0.1/none",
+            (
+                "due: SYNCLINE_DATABASE_URL is no URL of PostgreSQL:"
+                " use postgresql+pg8000://user@host/database.\n"
+            ),
+        ),
     ],
 )
 def test_a_database_that_cannot_be_read_is_one_sentence_without_its_url(

@@ -6,6 +6,8 @@ revision = "0002"
 down_revision = "0001"
 
 _STATEMENTS = (
+    # A note without a pause says nothing.
+    "UPDATE sync_schedule SET pause_note = NULL WHERE paused_until IS NULL",
     """
 ALTER TABLE sync_schedule
     ADD COLUMN blackout_policy VARCHAR(16) DEFAULT 'skip' NOT NULL,
