@@ -8,6 +8,7 @@ from sqlalchemy import Engine, text
 from shared.domain.blackout_rules import MAX_WINDOWS, WantedDays, WantedHours, WantedWindow
 from shared.domain.presets import WEEKDAYS
 from shared.errors import ConflictError, InvalidInputError, NotFoundError, SynclineError
+from shared.flow import replan as replan_flow
 from shared.flow.blackouts import create_blackout_window, delete_blackout_window
 from shared.flow.decide import decide_all
 from shared.flow.schedules import Planner
@@ -72,6 +73,25 @@ def test_a_new_window_holds_for_what_was_planned_ahead(
         ("02:02", "skipped", "blackout"),
         ("02:03", "skipped", "blackout"),
     ]
+
+
+def test_a_new_window_holds_for_every_schedule_that_is_planned_ahead(
+    engine: Engine,
+    paused: PausedQueue,
+    tenant: Tenant,
+    planner: Planner,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(replan_flow, "_PAGE", 1)
+    schedules = [
+        make_schedule(engine, tenant, cron_expression="1 2 * * *", from_instant=at("01:59"))
+        for _ in range(3)
+    ]
+    tick(engine, paused, at("01:59:45"))
+
+    create_blackout_window(planner, tenant.principal, wanted(weekly=MORNING), now=at("01:59:50"))
+
+    assert [fates(engine, one) for one in schedules] == [[("02:01", "skipped", "blackout")]] * 3
 
 
 def test_a_deleted_window_holds_nothing_back_any_more(

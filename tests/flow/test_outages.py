@@ -8,8 +8,9 @@ from sqlalchemy import Engine, text
 from shared.domain.plan import MAX_SINGLE_SKIPS
 from shared.flow import plan as plan_flow
 from shared.flow import tick as tick_flow
-from shared.flow.decide import Bounds
+from shared.flow.decide import Bounds, decide_all
 from shared.store.rows import Row
+from shared.store.schedules import lock_due_schedules
 from tests.factories import at, make_schedule, make_tenant, runs_of, set_mark
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import schedule_row, tick
@@ -123,6 +124,25 @@ def test_what_was_skipped_stays_skipped_when_its_periods_are_planned_once_more(
     tick(engine, paused, at("03:30"))
 
     assert reasons(runs_of(engine, schedule["id"])) == {"coalesced": 2, None: 1}
+
+
+def test_a_page_stops_at_so_many_rows_and_the_next_goes_on(
+    engine: Engine, paused: PausedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(plan_flow, "Bounds", lambda: Bounds(rows=10))
+    tenant = make_tenant(engine)
+    schedules = [
+        make_schedule(engine, tenant, cron_expression="0 * * * *", from_instant=at("00:00"))
+        for _ in range(5)
+    ]
+    with engine.begin() as connection:
+        rows = lock_due_schedules(connection, at("09:30"), 100)
+        decided = decide_all(connection, rows, at("09:30"), timedelta(0), Bounds(rows=10))
+    assert (decided.count, decided.rows) == (2, 18)
+
+    tick(engine, paused, at("09:30"))
+
+    assert [len(runs_of(engine, one["id"])) for one in schedules] == [9] * 5
 
 
 def test_a_catch_up_that_runs_out_of_time_is_finished_by_the_next_tick(

@@ -149,6 +149,35 @@ def test_a_pause_leaves_a_run_that_is_in_progress(
     assert fates(engine, schedule)[0] == ("02:01", "in_progress", None)
 
 
+def test_a_pause_leaves_runs_that_somebody_asked_for_and_those_that_wait_for_another_attempt(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    schedule = make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    tick(engine, paused, at("01:59"))
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "UPDATE workspace_connector_sync_log SET attempt = 1, started_at = :at,"
+                " next_attempt_at = :retry, not_before_at = :retry"
+            ),
+            {"at": at("02:00"), "retry": at("02:30")},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id,"
+                " schedule_id, trigger_type, idempotency_key, not_before_at)"
+                " SELECT workspace_id, connector_id, id, 'manual', 'k', :at FROM sync_schedule"
+            ),
+            {"at": at("02:05")},
+        )
+
+    pause_schedule(
+        planner, tenant.principal, schedule["public_id"], until=None, note=None, now=at("02:10")
+    )
+
+    assert [run["status"] for run in runs_of(engine, schedule["id"])] == ["scheduled"] * 2
+
+
 def test_a_pause_after_an_outage_starts_nothing_of_what_was_missed(
     engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
 ) -> None:

@@ -1,8 +1,10 @@
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Engine, text
 
 from shared.domain.zone_data import zone_data_version
+from shared.flow import tick as tick_flow
 from shared.flow import zone_data
 from shared.flow.zone_data import replan_older_zone_data
 from tests.factories import at, make_schedule, make_tenant, runs_of, set_mark
@@ -107,7 +109,7 @@ def test_newer_data_than_ours_is_left_alone(engine: Engine, paused: PausedQueue)
 
 
 def test_many_schedules_are_recomputed_in_pages_soonest_first_while_there_is_time(
-    engine: Engine, monkeypatch: object
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tenant = make_tenant(engine)
     schedules = [
@@ -131,3 +133,21 @@ def test_many_schedules_are_recomputed_in_pages_soonest_first_while_there_is_tim
     versions = [schedule_row(engine, one["id"])["zone_data_version"] for one in schedules]
     assert versions == ["2019a", zone_data_version(), zone_data_version()]
     assert replan_older_zone_data(engine, at("02:05"), LOOK_AHEAD, lambda: True)
+
+
+def test_a_tick_goes_on_with_what_it_had_no_time_for_before_planning(
+    engine: Engine, paused: PausedQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), cron_expression="0 9 * * *", from_instant=at("02:00")
+    )
+    compute_with(engine, "2019a", "2026-03-02T10:00Z")
+    monkeypatch.setattr(tick_flow, "_SHARE_BEFORE_PLANNING", 0.0)
+
+    tick(engine, paused, at("02:05"))
+
+    row = schedule_row(engine, schedule["id"])
+    assert (row["zone_data_version"], row["next_scheduled_at"]) == (
+        zone_data_version(),
+        at("09:00"),
+    )
