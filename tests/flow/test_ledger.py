@@ -199,7 +199,7 @@ class Ledger(RuleBasedStateMachine):
         if not row["is_enabled"]:
             assert ahead == []
         elif row["paused_until"] is not None:
-            assert all(run["period_at"] >= row["paused_until"] for run in ahead)
+            assert all(run["not_before_at"] >= row["paused_until"] for run in ahead)
 
     def teardown(self) -> None:
         with self.engine.begin() as connection:
