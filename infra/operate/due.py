@@ -15,9 +15,9 @@ from shared.domain.instants import parse_instant
 from shared.errors import InvalidInputError, SynclineError
 from shared.flow.due import connectors_due_at
 from shared.logs import configure_logging
-from shared.store.due import find_workspace_id, read_only
-from shared.store.engine import create_engine_for
+from shared.store.engine import create_engine_for, read_only
 from shared.store.ticks import as_of
+from shared.store.workspaces import find_workspace_id
 
 _FAILED = 1
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.access import Principal
-from shared.domain.blackout import BlackoutWindow, free_start, is_readable
+from shared.domain.blackout import BlackoutWindow, blackout_at, free_start, is_readable
 from shared.domain.blackout_rules import (
     MAX_WINDOWS,
     BlackoutCode,
@@ -17,11 +17,11 @@ from shared.domain.blackout_rules import (
     require_room,
 )
 from shared.domain.run import Reason
+from shared.domain.schedule import BlackoutPolicy
 from shared.domain.spread import spread_offset
 from shared.errors import ConflictError, NotFoundError
-from shared.flow.enqueue import enqueue_workspace
 from shared.flow.replan import replan_workspace
-from shared.flow.schedules import Planner
+from shared.flow.schedules import Planner, enqueue_planned
 from shared.store.blackouts import (
     delete_window,
     insert_window,
@@ -65,7 +65,7 @@ def create_blackout_window(
                 code="name_taken",
             ) from error
         raise
-    _enqueue(planner, principal, planned, at)
+    enqueue_planned(planner, principal, planned, at)
     return row
 
 
@@ -79,7 +79,7 @@ def delete_blackout_window(
         if not delete_window(connection, principal.workspace_id, public_id):
             raise NotFoundError("There is no such blackout window.")
         planned = _replan(connection, planner, principal, at)
-    _enqueue(planner, principal, planned, at)
+    enqueue_planned(planner, principal, planned, at)
 
 
 def _require_number(existing: Sequence[BlackoutWindow]) -> None:
@@ -109,20 +109,18 @@ def _move_starts(connection: Connection, workspace_id: int, now: datetime) -> in
     starts: dict[int, datetime] = {}
     for run in runs_yet_to_start(connection, workspace_id, now=now, page=_PAGE):
         spread = timedelta(seconds=run["spread_seconds"])
-        own = run["period_at"] + spread_offset(run["connector_public_id"], spread)
-        start = free_start(windows, own, now)
+        offset = spread_offset(run["connector_public_id"], spread)
+        start = free_start(windows, _due_at(run, windows) + offset, now)
         if start is not None and start != run["not_before_at"]:
             starts[run["id"]] = start
     return move_starts(connection, starts, now=now) if starts else 0
 
 
-def _enqueue(planner: Planner, principal: Principal, planned: int, now: datetime) -> None:
-    """Enqueue the runs that a committed change planned."""
-    if planned:
-        enqueue_workspace(
-            planner.engine,
-            planner.open_queue,
-            principal.workspace_id,
-            now=now,
-            horizon=now + planner.look_ahead,
-        )
+def _due_at(run: Row, windows: Sequence[BlackoutWindow]) -> datetime:
+    """Return when a run comes due: at its period, or at the end of the window that moves it."""
+    period_at: datetime = run["period_at"]
+    if run["blackout_policy"] == BlackoutPolicy.MOVE:
+        blackout = blackout_at(windows, period_at)
+        if blackout is not None and blackout.ends_at is not None:
+            return blackout.ends_at
+    return period_at

@@ -12,7 +12,8 @@ from shared.domain.schedule import build_recurrence
 from shared.errors import RecurrenceError
 from shared.logs import log_event
 from shared.store.blackouts import windows_of
-from shared.store.due import list_timings, read_only, read_schedules
+from shared.store.due import list_timings, read_schedules
+from shared.store.engine import read_only
 from shared.store.rows import Row
 from shared.store.schedules import to_recurrence_fields, to_schedule
 

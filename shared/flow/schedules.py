@@ -47,22 +47,6 @@ class Planner:
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
-    """When somebody wants a schedule to run; None in `timezone` means the workspace's own."""
-
-    frequency: str
-    timezone: str | None
-    preferred_time: str | None
-    preferred_day_of_week: str | None
-    preferred_day_of_month: int | None
-    cron_expression: str | None
-
-
-TIMING = tuple(Timing.__dataclass_fields__)
-"""The names of the settings that are timing."""
-
-
-@dataclass(frozen=True, slots=True)
 class ScheduleSettings:
     """What a person sets of a schedule; None in `timezone` means the workspace's own."""
 
@@ -85,10 +69,13 @@ class ScheduleSettings:
 SETTINGS = tuple(ScheduleSettings.__dataclass_fields__)
 """The names of the settings, which are also columns of the table."""
 
+TIMING = tuple(RecurrenceFields.__dataclass_fields__)
+"""Those of them that are timing."""
+
 _MARKS = ("planned_through", "next_scheduled_at", "plan_error")
 
-_TEXT_ONLY = frozenset({"name", "description", "overlap_policy", "catch_up_window_seconds"})
-"""Settings that change nothing about runs that are planned ahead."""
+_NOT_PLANNED_BY = frozenset({"name", "description", "overlap_policy", "catch_up_window_seconds"})
+"""Settings that say nothing about runs that are planned ahead."""
 
 
 def create_schedule(
@@ -149,7 +136,7 @@ def change_schedule(
         at = as_of(connection, now)
         columns = _changed(principal, before, changes, at)
         planned = 0
-        if columns.keys() <= _TEXT_ONLY and before["plan_error"] is None:
+        if columns.keys() <= _NOT_PLANNED_BY and before["plan_error"] is None:
             update_schedule(connection, before["id"], columns)
         else:
             is_enabled = columns.get("is_enabled", before["is_enabled"])
@@ -177,6 +164,13 @@ def finish_change(
     planner: Planner, principal: Principal, schedule: UUID, planned: int, now: datetime
 ) -> Row:
     """Enqueue the runs that a committed change planned, and return the schedule as it is then."""
+    enqueue_planned(planner, principal, planned, now)
+    with single_statements(planner.engine) as connection:
+        return require_schedule(connection, principal, schedule)
+
+
+def enqueue_planned(planner: Planner, principal: Principal, planned: int, now: datetime) -> None:
+    """Enqueue the runs that a committed change planned, if it planned any."""
     if planned:
         enqueue_workspace(
             planner.engine,
@@ -185,8 +179,6 @@ def finish_change(
             now=now,
             horizon=now + planner.look_ahead,
         )
-    with single_statements(planner.engine) as connection:
-        return require_schedule(connection, principal, schedule)
 
 
 def _merged(before: Row, changes: Mapping[str, Any]) -> ScheduleSettings:
@@ -197,28 +189,23 @@ def _merged(before: Row, changes: Mapping[str, Any]) -> ScheduleSettings:
 
 
 def require_recurrence(
-    principal: Principal, timing: Timing, now: datetime
+    principal: Principal, timing: Mapping[str, Any], now: datetime
 ) -> tuple[RecurrenceFields, Recurrence | None]:
     """Return the timing that somebody wants, checked; the recurrence is None if it has none.
 
+    `timing` has the settings named in `TIMING`; None in `timezone` means the workspace's own.
     Raises `RecurrenceError` for one that cannot be, is too frequent for the workspace, or never
     comes.
     """
-    timezone = timing.timezone or principal.workspace_timezone
+    timezone = timing["timezone"] or principal.workspace_timezone
     load_zone(timezone)
-    fields = RecurrenceFields(
-        frequency=parse_frequency(timing.frequency),
-        timezone=timezone,
-        preferred_time=timing.preferred_time,
-        preferred_day_of_week=timing.preferred_day_of_week,
-        preferred_day_of_month=timing.preferred_day_of_month,
-        cron_expression=timing.cron_expression,
-    )
+    frequency = parse_frequency(timing["frequency"])
+    values: dict[str, Any] = {**timing, "timezone": timezone, "frequency": frequency}
+    fields = RecurrenceFields(**values)
     recurrence = build_recurrence(fields)
     if recurrence is not None:
         minimum = timedelta(seconds=principal.minimum_interval_seconds)
-        is_custom = fields.frequency is Frequency.CUSTOM
-        field = "cron_expression" if is_custom else "frequency"
+        field = "cron_expression" if frequency is Frequency.CUSTOM else "frequency"
         require_minimum_interval(recurrence, minimum, now, field)
         if recurrence.next_after(now) is None:
             # Legal on the clock's face, but clock changes of the zone swallow all of its times.
@@ -254,7 +241,7 @@ def _changed(
 
 def _columns(principal: Principal, wanted: ScheduleSettings, now: datetime) -> dict[str, Any]:
     """Return the columns of these settings with fresh marks; raise `RecurrenceError`."""
-    timing = Timing(**{name: getattr(wanted, name) for name in TIMING})
+    timing = {name: getattr(wanted, name) for name in TIMING}
     fields, recurrence = require_recurrence(principal, timing, now)
     is_planned = recurrence is not None and wanted.is_enabled
     return {

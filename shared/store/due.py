@@ -1,14 +1,12 @@
 """Reading the schedules among which the due ones are looked for; nothing here writes or locks."""
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
-from sqlalchemy import ARRAY, BigInteger, Connection, Engine, and_, any_, literal, select, text
+from sqlalchemy import ARRAY, BigInteger, Connection, and_, any_, literal, select
 
 from shared.store.rows import Row
 from shared.store.tables import sync_schedule, workspace, workspace_connector
 
-_ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _IS_USABLE = and_(
     workspace_connector.c.deleted_at.is_(None),
     workspace.c.deleted_at.is_(None),
@@ -41,14 +39,6 @@ _ALL = (
     workspace.c.slug.label("workspace_slug"),
     workspace.c.public_id.label("workspace_public_id"),
 )
-
-
-@contextmanager
-def read_only(engine: Engine) -> Generator[Connection]:
-    """Open a transaction that sees one snapshot and in which the database refuses every write."""
-    with engine.begin() as connection:
-        connection.execute(_ONE_SNAPSHOT)
-        yield connection
 
 
 def list_timings(
@@ -86,13 +76,3 @@ def read_schedules(connection: Connection, ids: Sequence[int]) -> Sequence[Row]:
         .order_by(sync_schedule.c.id)
     )
     return connection.execute(query).mappings().all()
-
-
-def find_workspace_id(connection: Connection, slug: str) -> int | None:
-    """Return the key of the live workspace of that slug."""
-    query = (
-        select(workspace.c.id)
-        .where(workspace.c.slug == slug)
-        .where(workspace.c.deleted_at.is_(None))
-    )
-    return connection.execute(query).scalar_one_or_none()

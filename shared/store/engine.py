@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import pg8000.dbapi
-from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, event, text
 from sqlalchemy.exc import DisconnectionError
 
 from shared.clock import monotonic
 
 _PING_AFTER_IDLE_SECONDS = 20.0
+_ONE_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 _SESSION_SETTINGS = {
     # A client that gave up must not leave work, locks or transactions behind on the server.
     "statement_timeout": "60000",
@@ -54,6 +55,14 @@ def single_statements(engine: Engine) -> Generator[Connection]:
     """Open a connection on which each statement is its own transaction: one round trip each."""
     with engine.connect() as connection:
         yield connection.execution_options(isolation_level="AUTOCOMMIT")
+
+
+@contextmanager
+def read_only(engine: Engine) -> Generator[Connection]:
+    """Open a transaction that sees one snapshot and in which the database refuses every write."""
+    with engine.begin() as connection:
+        connection.execute(_ONE_SNAPSHOT)
+        yield connection
 
 
 def _give_up_connection_out_of_step(context: ExceptionContext) -> None:

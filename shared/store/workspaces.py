@@ -41,6 +41,16 @@ def insert_api_key(
     )
 
 
+def find_workspace_id(connection: Connection, slug: str) -> int | None:
+    """Return the key of the live workspace of that slug."""
+    query = (
+        select(workspace.c.id)
+        .where(workspace.c.slug == slug)
+        .where(workspace.c.deleted_at.is_(None))
+    )
+    return connection.execute(query).scalar_one_or_none()
+
+
 def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """Let what changes a workspace's schedules happen one after the other, and not with leases.
 

@@ -18,7 +18,7 @@ from shared.domain.schedule import (
 )
 from shared.domain.schedule_preview import PreviewItem, SchedulePreview, preview_schedule
 from shared.errors import InvalidInputError, NotFoundError, Problem
-from shared.flow.schedules import TIMING, Timing, require_recurrence
+from shared.flow.schedules import TIMING, require_recurrence
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
@@ -59,7 +59,7 @@ def of_wanted() -> dict[str, Any]:
     """
     body = read_body(PreviewBody)
     connector, paused_until, now = _stored(body.connector_id)
-    timing = Timing(**body.model_dump(include=set(TIMING)))
+    timing = body.model_dump(include=set(TIMING))
     fields, recurrence = require_recurrence(principal(), timing, now)
     wanted = _wanted(body, fields, connector, paused_until, now)
     return _present(preview_schedule(wanted, recurrence, now, body.count), wanted)

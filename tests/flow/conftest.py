@@ -7,8 +7,10 @@ from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.running import RunningCloudTasks, running_cloud_tasks
 from shared.domain.run import TRANSITIONS
+from shared.flow.schedules import Planner
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
+from tests.factories import Tenant, make_planner, make_tenant
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, install
 from tests.settings import make_settings
@@ -63,3 +65,13 @@ def script(monkeypatch: pytest.MonkeyPatch) -> Script:
     script = Script()
     install(script, monkeypatch)
     return script
+
+
+@pytest.fixture
+def tenant(engine: Engine) -> Tenant:
+    return make_tenant(engine)
+
+
+@pytest.fixture
+def planner(engine: Engine, paused: PausedQueue) -> Planner:
+    return make_planner(engine, paused.queue)

@@ -13,11 +13,10 @@ from shared.flow.blackouts import create_blackout_window, delete_blackout_window
 from shared.flow.decide import decide_all
 from shared.flow.schedules import Planner
 from shared.store.blackouts import list_windows
-from shared.store.rows import Row
 from shared.store.schedules import lock_due_schedules, write_plans
-from tests.factories import Tenant, at, events_of, make_planner, make_schedule, make_tenant, runs_of
+from tests.factories import Tenant, at, events_of, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import tick
+from tests.flow.workers import fates, tick
 
 # 2 March 2026 is a Monday; the workspace is in Oslo, an hour ahead of UTC.
 MORNING = WantedHours(("monday",), "03:01", "04:00")
@@ -34,26 +33,9 @@ def a_day(number: int) -> WantedWindow:
     return wanted(f"day {number}", dated=WantedDays(day, day))
 
 
-@pytest.fixture
-def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
-
-
-@pytest.fixture
-def planner(engine: Engine, paused: PausedQueue) -> Planner:
-    return make_planner(engine, paused.queue)
-
-
 def names(engine: Engine, tenant: Tenant) -> list[str]:
     with engine.connect() as connection:
         return [row["name"] for row in list_windows(connection, tenant.workspace_id)]
-
-
-def fates(engine: Engine, schedule: Row) -> list[tuple[str, str, str | None]]:
-    return [
-        (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
-        for run in runs_of(engine, schedule["id"])
-    ]
 
 
 def test_a_new_window_holds_for_what_was_planned_ahead(
@@ -139,6 +121,29 @@ def test_a_start_that_spread_delays_into_a_new_window_waits_for_its_end_and_come
     assert back["not_before_at"] == own
     assert "moved" in events_of(engine, planned["id"])
     assert back["status"] == "scheduled"
+
+
+def test_a_run_that_a_window_moved_keeps_its_start_when_another_window_is_made(
+    engine: Engine, paused: PausedQueue, tenant: Tenant, planner: Planner
+) -> None:
+    morning = WantedHours(("monday",), "02:30", "05:00")
+    create_blackout_window(planner, tenant.principal, wanted(weekly=morning), now=at("01:00"))
+    schedule = make_schedule(
+        engine,
+        tenant,
+        cron_expression="0 2 * * *",
+        blackout_policy="move",
+        spread_seconds=3600,
+        from_instant=at("01:00"),
+    )
+    tick(engine, paused, at("02:00"))
+    [moved] = runs_of(engine, schedule["id"])
+
+    evening = wanted("evening", WantedHours(("monday",), "20:00", "22:00"))
+    create_blackout_window(planner, tenant.principal, evening, now=at("02:01"))
+
+    assert at("04:00") <= moved["not_before_at"] < at("05:00")
+    assert runs_of(engine, schedule["id"]) == [moved]
 
 
 def test_a_window_made_while_a_tick_plans_holds_for_what_it_planned(

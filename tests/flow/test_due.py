@@ -14,19 +14,13 @@ from shared.flow.due import connectors_due_at
 from shared.flow.plan import plan_due
 from shared.logs import fields_of
 from shared.store.blackouts import insert_window
-from shared.store.due import read_only
-from shared.store.engine import create_engine_for
+from shared.store.engine import create_engine_for, read_only
 from shared.store.rows import Row
 from shared.store.violations import violation_of
 from tests.factories import Tenant, at, make_schedule, make_tenant, runs_of
 
 TWO = at("02:00")
 NIGHTLY = {"cron_expression": "0 2 * * *"}
-
-
-@pytest.fixture
-def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
 
 
 def change(engine: Engine, table: str, row_id: int, assignment: str) -> None:

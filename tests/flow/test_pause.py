@@ -9,27 +9,9 @@ from shared.flow import plan as plan_flow
 from shared.flow.decide import Bounds
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.schedules import Planner
-from shared.store.rows import Row
-from tests.factories import Tenant, at, make_planner, make_schedule, make_tenant, runs_of
+from tests.factories import Tenant, at, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import schedule_row, start_all_at, tick
-
-
-@pytest.fixture
-def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
-
-
-@pytest.fixture
-def planner(engine: Engine, paused: PausedQueue) -> Planner:
-    return make_planner(engine, paused.queue)
-
-
-def fates(engine: Engine, schedule: Row) -> list[tuple[str, str, str | None]]:
-    return [
-        (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
-        for run in runs_of(engine, schedule["id"])
-    ]
+from tests.flow.workers import fates, schedule_row, start_all_at, tick
 
 
 def test_a_pause_skips_periods_until_its_end_with_the_reason(

@@ -17,37 +17,19 @@ from tests.factories import (
     Tenant,
     at,
     events_of,
-    make_planner,
     make_schedule,
     make_tenant,
     runs_of,
     set_mark,
 )
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import schedule_row, start_all_at, tick
-
-
-@pytest.fixture
-def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
-
-
-@pytest.fixture
-def planner(engine: Engine, paused: PausedQueue) -> Planner:
-    return make_planner(engine, paused.queue)
+from tests.flow.workers import fates, schedule_row, start_all_at, tick
 
 
 def change(
     planner: Planner, tenant: Tenant, schedule: Row, now: datetime, **changes: object
 ) -> Row:
     return change_schedule(planner, tenant.principal, schedule["public_id"], changes, now=now)
-
-
-def fates(engine: Engine, schedule: Row) -> list[tuple[str, str, str | None]]:
-    return [
-        (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
-        for run in runs_of(engine, schedule["id"])
-    ]
 
 
 def test_an_edit_cancels_what_was_planned_ahead_and_plans_from_now(

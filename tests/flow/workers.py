@@ -85,6 +85,14 @@ def schedule_row(engine: Engine, schedule_id: int) -> dict:
         return dict(connection.execute(query, {"id": schedule_id}).mappings().one())
 
 
+def fates(engine: Engine, schedule: Row) -> list[tuple[str, str, str | None]]:
+    """Return the period, status and reason of each run of a schedule, oldest period first."""
+    return [
+        (f"{run['period_at']:%H:%M}", run["status"], run["reason"])
+        for run in runs_of(engine, schedule["id"])
+    ]
+
+
 def start_all_at(engine: Engine, start: datetime) -> None:
     """Let every run start at an instant, as if its spread said so."""
     with engine.begin() as connection:

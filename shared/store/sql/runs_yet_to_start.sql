@@ -4,6 +4,7 @@ SELECT
     r.period_at,
     r.not_before_at,
     s.spread_seconds,
+    s.blackout_policy,
     c.public_id AS connector_public_id
 FROM workspace_connector_sync_log AS r
 JOIN sync_schedule AS s ON s.id = r.schedule_id
