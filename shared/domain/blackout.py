@@ -19,6 +19,7 @@ HORIZON = timedelta(days=400)
 """How far ahead the end of a blackout is looked for."""
 
 _DAY = timedelta(days=1)
+_SMALLEST = timedelta(microseconds=1)
 _REMEMBERED = 8_192
 # A span begins and ends within two days on the clock's face, and no clock is a day off UTC.
 _DAYS_AROUND = tuple(timedelta(days=shift) for shift in (-2, -1, 0, 1))
@@ -85,6 +86,27 @@ def blackout_at(windows: Sequence[BlackoutWindow], instant: datetime) -> Blackou
             is_near = ends_at is not None and ends_at - moment <= HORIZON
             return Blackout(name, ends_at if is_near else None)
     return None
+
+
+def held_since(windows: Sequence[BlackoutWindow], instant: datetime) -> datetime:
+    """Return the start of the blackout that an aware instant lies in, or that ends just then.
+
+    That is `instant` itself where no window holds, and at most a step beyond `HORIZON` back.
+    """
+    start = instant.astimezone(UTC)
+    earliest = start - HORIZON
+    while start > earliest:
+        day = (start - _SMALLEST).date()
+        starts = [
+            span.starts_at
+            for window in windows
+            for span in _spans_on(window, day)
+            if span.starts_at < start <= span.ends_at
+        ]
+        if not starts:
+            break
+        start = min(starts)
+    return start
 
 
 def is_readable(window: BlackoutWindow) -> bool:

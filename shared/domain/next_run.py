@@ -3,9 +3,8 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from shared.domain.blackout import blackout_at
-from shared.domain.local_time import MINUTE
-from shared.domain.plan import MAX_PERIODS, ON_TIME, PlannedPeriod, plan
+from shared.domain.blackout import blackout_at, held_since
+from shared.domain.plan import ON_TIME, PlannedPeriod, newest_due, plan
 from shared.domain.recurrence import Recurrence
 from shared.domain.run import Reason
 from shared.domain.schedule import UNTIL_RESUMED, MissedRunPolicy, Schedule
@@ -50,11 +49,18 @@ def _find_overdue(
     schedule: Schedule, recurrence: Recurrence, now: datetime
 ) -> PlannedPeriod | None:
     """Return the first run with which the next tick catches up, if planning is late."""
-    reach = schedule.catch_up_window
-    if schedule.missed_run_policy is not MissedRunPolicy.RUN_ALL:
-        # Only the newest may run: a pass of the planner that ends now holds it.
-        reach = min(reach, MAX_PERIODS * MINUTE)
-    mark = max(schedule.planned_through, now - max(reach, ON_TIME) - _SMALLEST)
+    first = recurrence.next_after(schedule.planned_through)
+    if first is None or first > now:
+        return None
+    if schedule.missed_run_policy is MissedRunPolicy.RUN_ALL:
+        reach = now - max(schedule.catch_up_window, ON_TIME)
+        # What a blackout held back is as late as that blackout's end.
+        oldest = max(first, held_since(schedule.blackouts, reach))
+    else:
+        oldest = newest_due(schedule, recurrence, now)
+        if oldest is None:
+            return None
+    mark = oldest - _SMALLEST
     late = plan(replace(schedule, planned_through=mark), recurrence, now, timedelta(0))
     return next((period for period in late.periods if period.reason is None), None)
 

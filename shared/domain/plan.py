@@ -98,7 +98,30 @@ def plan(
     first = recurrence.next_after(schedule.planned_through)
     if first is None or first > horizon or most < 1:
         return Plan((), max(horizon, schedule.planned_through), first, is_whole=True)
-    rules = _Rules(
+    rules = _rules(schedule, single_skips)
+    fates, last = _decide_all(rules, recurrence, first, horizon, now, most)
+    mark = horizon if last is None else last
+    return Plan(
+        periods=tuple(_period(schedule.connector_public_id, fate) for fate in fates),
+        planned_through=mark,
+        next_scheduled_at=recurrence.next_after(mark),
+        is_whole=last is None,
+    )
+
+
+def newest_due(schedule: Schedule, recurrence: Recurrence, now: datetime) -> datetime | None:
+    """Return the newest period without a row up to `now` that nothing halts.
+
+    Unless the policy is to run all, no other that has come can run.
+    """
+    first = recurrence.next_after(schedule.planned_through)
+    if first is None or first > now:
+        return None
+    return _newest_due(_rules(schedule, MAX_SINGLE_SKIPS), recurrence, first, now)
+
+
+def _rules(schedule: Schedule, single_skips: int) -> _Rules:
+    return _Rules(
         connector_is_usable=schedule.connector_is_usable,
         paused_until=schedule.paused_until,
         missed_run_policy=schedule.missed_run_policy,
@@ -107,14 +130,6 @@ def plan(
         blackouts=schedule.blackouts,
         offset=spread_offset(schedule.connector_public_id, schedule.spread),
         single_skips=single_skips,
-    )
-    fates, last = _decide_all(rules, recurrence, first, horizon, now, most)
-    mark = horizon if last is None else last
-    return Plan(
-        periods=tuple(_period(schedule.connector_public_id, fate) for fate in fates),
-        planned_through=mark,
-        next_scheduled_at=recurrence.next_after(mark),
-        is_whole=last is None,
     )
 
 
@@ -164,9 +179,8 @@ def _decide(
     blackout = blackout_at(rules.blackouts, instant) if rules.blackouts else None
     # A period that a window holds back comes due at the window's end.
     due_at = instant if blackout is None or blackout.ends_at is None else blackout.ends_at
-    if due_at <= now:
-        reason = _miss(rules, now - due_at, is_newest=is_newest)
-    elif due_at > instant and _is_followed(rules, recurrence, instant, due_at):
+    reason = _miss(rules, now - due_at, is_newest=is_newest) if due_at <= now else None
+    if reason is None and due_at > instant and _is_followed(rules, recurrence, instant, due_at):
         reason = Reason.COALESCED
     if reason is not None or not rules.blackouts:
         return _Fate(instant, reason, instant + rules.offset)

@@ -156,6 +156,34 @@ def test_with_skip_nothing_that_was_missed_is_run() -> None:
     assert found(late)[0] == oslo("2026-03-03 02:00")
 
 
+@pytest.mark.parametrize(
+    ("missed", "expected"),
+    [
+        (MissedRunPolicy.RUN_ALL, "2026-03-01 22:00"),
+        (MissedRunPolicy.RUN_ONCE, "2026-03-02 05:00"),
+        (MissedRunPolicy.SKIP, "2026-03-02 05:00"),
+    ],
+)
+def test_what_a_blackout_held_back_is_as_late_as_its_end(
+    missed: MissedRunPolicy, expected: str
+) -> None:
+    late = schedule(
+        oslo("2026-03-01 12:00"),
+        recurrence=cron("0 20-23,0-5 * * *"),
+        blackouts=(hours("22:00", "06:00"),),
+        blackout_policy=BlackoutPolicy.MOVE,
+        missed_run_policy=missed,
+        catch_up_window=HOUR,
+    )
+    end = oslo("2026-03-02 06:00")
+    assert found(late, end + timedelta(seconds=30))[0] == oslo(expected)
+
+
+def test_a_rare_period_that_was_missed_long_ago_is_found() -> None:
+    late = schedule(NOW - timedelta(days=3), catch_up_window=timedelta(days=2))
+    assert found(late, oslo("2026-03-02 23:00"))[0] == oslo("2026-03-02 02:00")
+
+
 HORIZON = timedelta(days=10)
 BLACKOUTS = st.sampled_from(
     [
@@ -168,15 +196,16 @@ BLACKOUTS = st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=300)
 @given(
     expression=st.sampled_from(["*/20 * * * *", "0 * * * *", "0 2 * * *", "5 12 * * mon"]),
     blackouts=BLACKOUTS,
     policy=st.sampled_from(BlackoutPolicy),
     missed=st.sampled_from(MissedRunPolicy),
     spread=st.sampled_from([timedelta(0), HOUR]),
+    catch_up=st.sampled_from([timedelta(0), HOUR, 7 * HOUR, 12 * HOUR, 48 * HOUR]),
     pause=st.none() | st.integers(-60, 60 * 24 * 5),
-    late=st.integers(-2, 60 * 30),
+    late=st.integers(-2, 60 * 24 * 4),
 )
 def test_it_is_the_first_run_of_all_that_the_planner_would_decide(
     expression: str,
@@ -184,6 +213,7 @@ def test_it_is_the_first_run_of_all_that_the_planner_would_decide(
     policy: BlackoutPolicy,
     missed: MissedRunPolicy,
     spread: timedelta,
+    catch_up: timedelta,
     pause: int | None,
     late: int,
 ) -> None:
@@ -193,7 +223,7 @@ def test_it_is_the_first_run_of_all_that_the_planner_would_decide(
         blackouts=blackouts,
         blackout_policy=policy,
         missed_run_policy=missed,
-        catch_up_window=12 * HOUR,
+        catch_up_window=catch_up,
         spread=spread,
         paused_until=None if pause is None else NOW + pause * MINUTE,
     )
