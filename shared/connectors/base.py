@@ -21,13 +21,31 @@ class Watermark:
     value: Mapping[str, str]
 
 
+Position = Mapping[str, object]
+"""Where a slice stopped within one stream: JSON that only the connector type reads."""
+
+HasTime = Callable[[], bool]
+"""Tells whether the slice may go on reading; raises `LeaseLostError` when the lease is gone.
+
+Called in the thread of `sync` between pages, so it must be cheap: it asks no database.
+"""
+
+
+def always_has_time() -> bool:
+    """Let a slice last as long as its source."""
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """One run, as a connector type sees it.
+    """One slice of a run, as a connector type sees it.
 
     `config` is validated and holds its secrets; `watermarks` are by stream; `dataset_url` is in
     libpq form; `dataset_name` is the schema that belongs to the connector alone, lower-case words
     joined by underscores, at most 50 characters; `<dataset_name>_staging` is used beside it.
+
+    `positions` is what the slice before of the same run left, by stream; empty in the first. Once
+    `has_time` says no, the type stops at its next page, loads what it read, and returns positions.
     """
 
     run_id: UUID
@@ -36,11 +54,17 @@ class SyncRequest:
     watermarks: Mapping[str, Watermark]
     dataset_url: str = field(repr=False)
     dataset_name: str
+    positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
+    has_time: HasTime = always_has_time
 
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """What a run moved: counts of records, new watermarks, and facts for `metadata`."""
+    """What a slice moved: counts of records, new watermarks, and facts for `metadata`.
+
+    With `positions` the source has more: the run goes on from them as another slice. Each slice has
+    to get on: one that returns the positions and watermarks it was given ends its run.
+    """
 
     records_processed: int
     records_created: int
@@ -48,6 +72,7 @@ class SyncResult:
     records_failed: int
     watermarks: tuple[Watermark, ...]
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
+    positions: Mapping[str, Position] | None = None
 
 
 ConfirmLease = Callable[[], None]
