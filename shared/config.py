@@ -48,6 +48,8 @@ class Settings:
     """How far ahead of now the dispatcher plans."""
     lease: timedelta
     """How long a worker's right to a run lasts without a heartbeat."""
+    slice: timedelta
+    """How long a worker works on a run before the run goes on in another task."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
 
@@ -89,6 +91,7 @@ class Settings:
             pool_size=_whole_number(env, "SYNCLINE_POOL_SIZE", 8),
             look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
             lease=_seconds(env, "SYNCLINE_LEASE_SECONDS", 90),
+            slice=_slice(env),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
         )
 
@@ -131,6 +134,16 @@ def _database_url(url: str) -> str:
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:
     return timedelta(seconds=_whole_number(env, name, default))
+
+
+def _slice(env: Mapping[str, str]) -> timedelta:
+    name, longest = "SYNCLINE_SLICE_SECONDS", 1_500
+    seconds = _whole_number(env, name, 1_200)
+    if seconds > longest:
+        raise ConfigurationError(
+            f"{name} is {seconds}: use at most {longest}, since a task lives for 1800 seconds."
+        )
+    return timedelta(seconds=seconds)
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:

@@ -20,6 +20,26 @@ Answer = tuple[dict[str, object], int]
 """A JSON body and an HTTP status."""
 
 
+def read_body(request: "Request", limit: int) -> bytes | None:
+    """Return the body of a request, or None if it is longer than `limit` bytes."""
+    if (request.content_length or 0) > limit:
+        return None
+    body = request.stream.read(limit + 1)
+    return None if len(body) > limit else body
+
+
+def bad_task(body: bytes | None) -> Answer:
+    """Answer a task whose body names no run: by 200, since repeating it would not help."""
+    log_event(
+        _log,
+        logging.WARNING,
+        "bad_task",
+        "A task named no run and was dropped",
+        body_bytes="too many" if body is None else len(body),
+    )
+    return {"result": "bad_task"}, 200
+
+
 def private(
     request: "Request",
     service: str,

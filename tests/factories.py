@@ -68,6 +68,7 @@ def make_schedule(
         "missed_run_policy": "run_once",
         "catch_up_window_seconds": 86_400,
         "spread_seconds": 0,
+        "max_attempts": 5,
         "blackout_policy": "skip",
         **values,
     }

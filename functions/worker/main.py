@@ -1,36 +1,37 @@
-"""The worker: Cloud Tasks hands it one run, and it does one attempt."""
-
-from typing import Any
-from uuid import UUID
+"""The worker: Cloud Tasks hands it one run, and it does one slice of it."""
 
 import functions_framework
 from flask import Request
 
-from shared.edge import Answer, private
+from shared.domain.task import MAX_BODY_BYTES, WARM_UP_PATH, read_task
+from shared.edge import Answer, bad_task, private, read_body
 from shared.flow.attempt import Workshop, attempt_run
+from shared.flow.warmth import Instance, warm_up
 from shared.gcp.oidc import callers_of_worker
 from shared.wiring import Wiring
+
+_instance = Instance()
 
 
 @functions_framework.http
 def worker(request: Request) -> Answer:
-    """Attempt the run that a task names."""
-    return private(request, "worker", callers_of_worker, _attempt)
+    """Attempt the run that a task names, or warm up."""
+    return private(request, "worker", callers_of_worker, _serve)
 
 
-def _attempt(wiring: Wiring, request: Request) -> Answer:
-    body: Any = request.get_json(silent=True)
-    try:
-        run = UUID(body["run_id"])
-    except (KeyError, TypeError, ValueError, AttributeError):
-        return {"code": "bad_task", "detail": 'The body is not {"run_id": "<uuid>"}.'}, 400
-    workshop = Workshop(
-        engine=wiring.engine,
-        queue=wiring.open_queue(),
-        key=wiring.key,
-        dataset_url=wiring.settings.dataset_url,
-        lease=wiring.settings.lease,
-    )
-    # Every end of an attempt is 200: what becomes of the run is in the table, and another answer
-    # would make Cloud Tasks slow the queue of everybody.
-    return {"result": attempt_run(workshop, run)}, 200
+def _serve(wiring: Wiring, request: Request) -> Answer:
+    is_cold = _instance.begin_request()
+    if request.path.rstrip("/").endswith(WARM_UP_PATH):
+        warm_up(wiring.engine, wiring.open_queue)
+        result = "warm"
+    else:
+        body = read_body(request, MAX_BODY_BYTES)
+        call = None if body is None else read_task(body)
+        if call is None:
+            return bad_task(body)
+        workshop = Workshop.of(wiring.engine, wiring.open_queue(), wiring.key, wiring.settings)
+        # Every end of an attempt is 200: what becomes of the run is in the table, and another
+        # answer would make Cloud Tasks slow the queue of everybody.
+        result = attempt_run(workshop, call, is_cold=is_cold)
+    _instance.note_alive(wiring.engine)
+    return {"result": result}, 200

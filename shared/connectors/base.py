@@ -99,3 +99,7 @@ class ConnectorType(Protocol):
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
         """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
         ...
+
+    def warm_up(self) -> None:
+        """Import what `sync` imports, so that a first sync does not wait for it."""
+        ...

@@ -47,3 +47,19 @@ def decode(watermark: Watermark) -> CursorValue:
 
 def _text_of(value: float | Decimal | str) -> str:
     return repr(value) if isinstance(value, float) else str(value)
+
+
+def is_behind(newer: Watermark, older: Watermark) -> bool:
+    """Tell whether a watermark lies before another of its stream, as far as values have an order.
+
+    Of texts only the database that holds them knows the order, so that none is behind another.
+    """
+    if newer.cursor != older.cursor or newer.value.get("type") != older.value.get("type"):
+        return False
+    before, after = decode(older), decode(newer)
+    if isinstance(before, str):
+        return False
+    try:
+        return after < before  # pyright: ignore[reportOperatorIssue] (of one type)
+    except TypeError:  # a time with a zone and one without
+        return False

@@ -12,6 +12,10 @@ class RefusedLease:
     """The facts about a run whose lease was not taken."""
 
     status: RunStatus
+    is_stale: bool
+    """The task was replaced by a newer one."""
+    has_slices: bool
+    """Slices of the run are committed: it is on its way, and waits rather than being skipped."""
     trigger_type: TriggerType
     overlap_policy: OverlapPolicy
     connector_is_usable: bool
@@ -31,9 +35,10 @@ class Wait(StrEnum):
 def decide_refused(facts: RefusedLease) -> Reason | Wait | None:
     """Return the reason to skip the run, why it waits, or None when it is not ours to move.
 
-    None is the answer to a task that was delivered twice, or after the run was cancelled.
+    None is the answer to a task that was delivered twice, was replaced, or comes after the run was
+    cancelled.
     """
-    if facts.status is not RunStatus.SCHEDULED:
+    if facts.status is not RunStatus.SCHEDULED or facts.is_stale:
         return None
     if not facts.connector_is_usable:
         return Reason.CONNECTOR_UNAVAILABLE
@@ -45,7 +50,7 @@ def decide_refused(facts: RefusedLease) -> Reason | Wait | None:
 
 
 def _decide_overlap(facts: RefusedLease) -> Reason | Wait:
-    if facts.trigger_type.is_interactive:
+    if facts.trigger_type.is_interactive or facts.has_slices:
         return Wait.OVERLAP
     match facts.overlap_policy:
         case OverlapPolicy.SKIP:

@@ -21,7 +21,10 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of an attempt, or with status SCHEDULED the wait for the next one."""
+    """The end of an attempt, or with status SCHEDULED the wait for the next one.
+
+    With `goes_on` it is a slice after which its run goes on at once, from `positions`.
+    """
 
     status: RunStatus
     event: str
@@ -30,6 +33,11 @@ class Outcome:
     error: str | None = None
     retry_in: timedelta | None = None
     counts: Counts | None = None
+    goes_on: bool = False
+    positions: Mapping[str, object] | None = None
+    """Where the next slice goes on, by stream; None leaves what is stored."""
+    attempts_spent: int | None = None
+    """How many of the run's attempts are spent from now on; None leaves what is stored."""
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
@@ -50,14 +58,34 @@ class Outcome:
         return detail
 
 
-def succeeded(counts: Counts, metadata: Mapping[str, object]) -> Outcome:
-    """Return the outcome of a sync that reached its end; rejected records make it partial."""
-    partial = counts.failed > 0
+def succeeded(counts: Counts, metadata: Mapping[str, object], *, failed_before: int = 0) -> Outcome:
+    """Return the outcome of a sync that reached its end; rejected records make it partial.
+
+    `counts` are those of its last slice; `failed_before` were rejected in slices before it.
+    """
+    partial = counts.failed + failed_before > 0
     return Outcome(
         status=RunStatus.SUCCESS,
         event="succeeded",
         shown_status="partial" if partial else "success",
         counts=counts,
+        positions={},
+        metadata=metadata,
+    )
+
+
+def goes_on(
+    counts: Counts, metadata: Mapping[str, object], positions: Mapping[str, object]
+) -> Outcome:
+    """Return the outcome of a slice that is not the last: all attempts are there again."""
+    return Outcome(
+        status=RunStatus.SCHEDULED,
+        event="slice_completed",
+        shown_status="running",
+        counts=counts,
+        goes_on=True,
+        positions=positions,
+        attempts_spent=0,
         metadata=metadata,
     )
 
@@ -73,7 +101,9 @@ def failed(reason: str, message: str) -> Outcome:
     )
 
 
-def waits_for_retry(reason: str, message: str, retry_in: timedelta) -> Outcome:
+def waits_for_retry(
+    reason: str, message: str, retry_in: timedelta, *, attempts_spent: int | None = None
+) -> Outcome:
     """Return the outcome of an attempt that failed for a while; the schedule still shows a run."""
     return Outcome(
         status=RunStatus.SCHEDULED,
@@ -82,6 +112,7 @@ def waits_for_retry(reason: str, message: str, retry_in: timedelta) -> Outcome:
         reason=reason,
         error=bounded(message),
         retry_in=retry_in,
+        attempts_spent=attempts_spent,
     )
 
 

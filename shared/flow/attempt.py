@@ -8,17 +8,20 @@ import logging
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, assert_never
-from uuid import UUID
+from typing import TYPE_CHECKING, Self, assert_never
 
 from sqlalchemy import Engine
 
+from shared.clock import monotonic
+from shared.config import Settings
+from shared.crash_points import CrashPoint, reach
 from shared.domain.lease import RefusedLease, Wait, decide_refused
 from shared.domain.outcome import Outcome
 from shared.domain.run import Reason, RunStatus, TriggerType
 from shared.domain.schedule import OverlapPolicy
+from shared.domain.task import DISPATCH_DEADLINE, TaskCall
 from shared.flow.enqueue import enqueue_runs
-from shared.flow.heartbeat import heartbeat
+from shared.flow.heartbeat import Hold, heartbeat
 from shared.flow.sync import SyncJob, run_sync
 from shared.gcp.sealing import LocalKey
 from shared.logs import log_event
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _EARLY = timedelta(seconds=2)
 """Cloud Tasks' clock may be ahead of the database's by this much."""
+_SHARE_TO_READ = 0.5
+LONGEST_ATTEMPT = DISPATCH_DEADLINE
+"""Cloud Tasks waits no longer either: after it, a worker that hangs loses its lease."""
+ALERT_DRIFT = timedelta(minutes=5)
 
 
 class AttemptResult(StrEnum):
@@ -55,12 +62,28 @@ class Workshop:
     key: LocalKey | None
     dataset_url: str = field(repr=False)
     lease: timedelta
+    slice: timedelta = timedelta(minutes=20)
+    """How long a slice may take: half of it to read, the rest to load what was read."""
+
+    @classmethod
+    def of(
+        cls, engine: Engine, queue: "CloudTasksQueue", key: LocalKey | None, settings: Settings
+    ) -> Self:
+        """Return what a worker of this deployment works with."""
+        return cls(engine, queue, key, settings.dataset_url, settings.lease, settings.slice)
 
 
-def attempt_run(workshop: Workshop, run: UUID, *, now: datetime | None = None) -> AttemptResult:
-    """Do one attempt of the run, if it is there to be done."""
+def attempt_run(
+    workshop: Workshop, call: TaskCall, *, is_cold: bool = False, now: datetime | None = None
+) -> AttemptResult:
+    """Do one slice of the run that a task names, if it is there to be done.
+
+    `is_cold` tells that the task is the first that this instance of the worker serves.
+    """
     with workshop.engine.begin() as connection:
-        facts = lease_run(connection, run, lease=workshop.lease, early=_EARLY, now=now)
+        facts = lease_run(
+            connection, call, lease=workshop.lease, early=_EARLY, is_cold=is_cold, now=now
+        )
         refused = None
         if facts is not None and facts["fence"] is None:
             refused = decide_refused(_refused(facts))
@@ -68,7 +91,9 @@ def attempt_run(workshop: Workshop, run: UUID, *, now: datetime | None = None) -
                 case Reason():
                     skip_run(connection, facts["id"], refused, now=now)
                 case Wait():
-                    put_run_back(connection, facts["id"], refused, now=now)
+                    put_run_back(
+                        connection, facts["id"], refused, generation=call.generation, now=now
+                    )
                 case None:
                     pass
                 case _:
@@ -76,8 +101,9 @@ def attempt_run(workshop: Workshop, run: UUID, *, now: datetime | None = None) -
     if facts is None or facts["fence"] is None:
         if facts is not None and isinstance(refused, Reason):
             _hand_over(workshop, facts["workspace_id"], now)
-        return _log_refused(run, refused)
-    return _work(workshop, facts, now)
+        return _log_refused(call, facts, refused)
+    reach(CrashPoint.LEASED)
+    return _work(workshop, facts, is_cold, now)
 
 
 def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> None:
@@ -88,11 +114,19 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
     enqueue_runs(workshop.engine, workshop.queue, admitted, now=now)
 
 
-def _work(workshop: Workshop, facts: Row, now: datetime | None) -> AttemptResult:
+def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
     job = SyncJob(facts, workshop.dataset_url, workshop.key)
-    _log_started(facts)
-    with heartbeat(workshop.engine, facts["id"], facts["fence"], workshop.lease) as beating:
-        finished = run_sync(job, beating.confirm)
+    _log_started(facts, is_cold=is_cold)
+    read_until = monotonic() + workshop.slice.total_seconds() * _SHARE_TO_READ
+    hold = Hold(facts["id"], facts["public_id"], facts["fence"], workshop.lease, LONGEST_ATTEMPT)
+    with heartbeat(workshop.engine, hold) as beating:
+
+        def has_time() -> bool:
+            beating.require_held()
+            return monotonic() < read_until
+
+        finished = run_sync(job, beating.confirm, has_time)
+    reach(CrashPoint.SYNCED)
     if finished is None:
         log_event(
             _log,
@@ -105,8 +139,15 @@ def _work(workshop: Workshop, facts: Row, now: datetime | None) -> AttemptResult
     outcome, watermarks = finished
     with single_statements(workshop.engine) as connection:
         recorded = record_outcome(
-            connection, facts["id"], facts["fence"], outcome, watermarks, now=now
+            connection,
+            facts["id"],
+            facts["fence"],
+            outcome,
+            watermarks,
+            attempt=facts["attempt"],
+            now=now,
         )
+    reach(CrashPoint.RECORDED)
     if recorded is None:
         log_event(
             _log,
@@ -117,14 +158,17 @@ def _work(workshop: Workshop, facts: Row, now: datetime | None) -> AttemptResult
         )
         return AttemptResult.LEASE_LOST
     _log_outcome(facts, outcome, recorded.duration)
-    if recorded.handed_over is not None:
-        enqueue_runs(workshop.engine, workshop.queue, [recorded.handed_over], now=now)
+    if recorded.to_enqueue is not None:
+        enqueue_runs(workshop.engine, workshop.queue, [recorded.to_enqueue], now=now)
+        reach(CrashPoint.HANDED_OVER)
     return AttemptResult.RECORDED
 
 
 def _refused(facts: Row) -> RefusedLease:
     return RefusedLease(
         status=RunStatus(facts["status"]),
+        is_stale=facts["is_stale"],
+        has_slices=facts["slices"] > 0,
         trigger_type=TriggerType(facts["trigger_type"]),
         overlap_policy=OverlapPolicy(facts["overlap_policy"]),
         connector_is_usable=facts["connector_is_usable"],
@@ -134,7 +178,8 @@ def _refused(facts: Row) -> RefusedLease:
     )
 
 
-def _log_refused(run: UUID, refused: Reason | Wait | None) -> AttemptResult:
+def _log_refused(call: TaskCall, facts: Row | None, refused: Reason | Wait | None) -> AttemptResult:
+    level, reason = logging.INFO, str(refused or "not_waiting")
     match refused:
         case Reason():
             result, sentence = AttemptResult.SKIPPED, "The run was skipped"
@@ -142,16 +187,28 @@ def _log_refused(run: UUID, refused: Reason | Wait | None) -> AttemptResult:
             result, sentence = AttemptResult.PUT_BACK, "The run waits in the table"
         case None:
             result, sentence = AttemptResult.NOTHING_TO_DO, "The task had nothing to do"
+            if facts is None:
+                level, reason = logging.WARNING, "unknown_run"
+            elif facts["is_stale"]:
+                level, reason = logging.WARNING, "stale_generation"
         case _:
             assert_never(refused)
     log_event(
-        _log, logging.INFO, f"run_{result}", sentence, run_id=run, reason=refused or "not_waiting"
+        _log,
+        level,
+        f"run_{result}",
+        sentence,
+        run_id=call.run,
+        workspace_named=call.workspace,
+        generation=call.generation,
+        reason=reason,
     )
     return result
 
 
-def _log_started(facts: Row) -> None:
-    lag = facts["started_at"] - facts["not_before_at"]
+def _log_started(facts: Row, *, is_cold: bool) -> None:
+    drift = max(facts["leased_at"] - facts["not_before_at"], timedelta(0))
+    is_first = not facts["has_started"]
     log_event(
         _log,
         logging.INFO,
@@ -160,8 +217,19 @@ def _log_started(facts: Row) -> None:
         **_ids(facts),
         trigger=facts["trigger_type"],
         attempt=facts["attempt"],
-        start_lag_ms=lag // timedelta(milliseconds=1),
+        slice=facts["slices"] + 1,
+        cold_start=is_cold,
+        drift_ms=drift // timedelta(milliseconds=1) if is_first else None,
     )
+    if is_first and drift > ALERT_DRIFT:
+        log_event(
+            _log,
+            logging.ERROR,
+            "drift_alert",
+            "A run started more than 5 minutes late",
+            **_ids(facts),
+            drift_ms=drift // timedelta(milliseconds=1),
+        )
 
 
 def _log_outcome(facts: Row, outcome: Outcome, duration: timedelta | None) -> None:

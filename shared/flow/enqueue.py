@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
+from shared.crash_points import CrashPoint, reach
 from shared.domain.run import task_id
 from shared.domain.task import TaskFailure, TaskOrder
+from shared.flow.patience import USUAL, Patience
 from shared.logs import log_event
 from shared.store.engine import single_statements
 from shared.store.runs import (
@@ -33,7 +35,6 @@ _log = logging.getLogger(__name__)
 _PAGE = 1_000
 _PAGE_OF_WORKSPACE = 20
 """What somebody who waits for an answer waits for; the next tick does the rest."""
-_UNCONFIRMED_AFTER = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ def enqueue_due(
     now: datetime,
     look_ahead: timedelta,
     has_time: Callable[[], bool],
+    patience: Patience = USUAL,
 ) -> EnqueueReport:
     """Enqueue every admissible run that starts by `now + look_ahead`, until the time is over.
 
@@ -60,12 +62,13 @@ def enqueue_due(
     with single_statements(engine) as connection:
         skip_overlapping(connection, now=now, page=_PAGE)
         forgotten = runs_wanting_a_task(
-            connection, now=now, patience=_UNCONFIRMED_AFTER, page=_PAGE
+            connection, now=now, patience=patience.confirmation, page=_PAGE
         )
     enqueued, failures = enqueue_runs(engine, queue, forgotten, now=now)
     while has_time():
         with single_statements(engine) as connection:
             admitted = admit_runs(connection, now=now, horizon=now + look_ahead, page=_PAGE)
+        reach(CrashPoint.ADMITTED)
         taken, refused = enqueue_runs(engine, queue, admitted, now=now)
         enqueued, failures = enqueued + taken, failures + refused
         # When Cloud Tasks takes nothing, the rest waits in the table for the next tick.
@@ -114,9 +117,11 @@ def enqueue_runs(
                 taken.append(TakenTask(run.id, run.generation, queue.task_name(result)))
             case TaskFailure():
                 failures.append(result)
+    reach(CrashPoint.TASKS_MADE)
     if taken:
         with single_statements(engine) as connection:
             mark_enqueued(connection, taken, now)
+        reach(CrashPoint.ENQUEUED)
     if failures:
         log_event(
             _log,
@@ -133,6 +138,8 @@ def enqueue_runs(
 def _order(run: AdmittedRun) -> TaskOrder:
     return TaskOrder(
         run=run.public_id,
+        workspace=run.workspace_public_id,
+        generation=run.generation,
         task_id=task_id(run.idempotency_key, run.generation),
         is_interactive=run.trigger_type.is_interactive,
         schedule_time=run.not_before_at,

@@ -4,11 +4,14 @@ import logging
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from shared.clock import monotonic
 from shared.errors import LeaseLostError
 from shared.logs import log_event
 from shared.store.attempts import extend_lease
@@ -17,26 +20,43 @@ from shared.store.engine import single_statements
 _log = logging.getLogger(__name__)
 
 
-class Heartbeat:
+@dataclass(frozen=True, slots=True)
+class Hold:
     """One worker's hold on one run."""
 
-    def __init__(self, engine: Engine, run_id: int, fence: int, lease: timedelta) -> None:
+    run_id: int
+    public_id: UUID
+    fence: int
+    lease: timedelta
+    longest: timedelta
+    """After which the lease is not extended any more, so that a worker that hangs is replaced."""
+
+
+class Heartbeat:
+    """Extends the lease of a hold."""
+
+    def __init__(self, engine: Engine, hold: Hold) -> None:
         self._engine = engine
-        self._run_id = run_id
-        self._fence = fence
-        self._lease = lease
+        self._hold = hold
+        self._ends = monotonic() + hold.longest.total_seconds()
         self._lost = threading.Event()
         self._stop = threading.Event()
 
+    def require_held(self) -> None:
+        """Raise `LeaseLostError` if a heartbeat found the lease gone; asks no database."""
+        if self._lost.is_set():
+            raise LeaseLostError("another worker holds the run")
+
     def confirm(self) -> None:
         """Extend the lease now; raise `LeaseLostError` when another worker holds the run."""
-        if self._lost.is_set() or not self._extend():
+        self.require_held()
+        if not self._extend():
             self._lost.set()
-            raise LeaseLostError("another worker holds the run")
+            self.require_held()
 
     def beat_until_stopped(self) -> None:
         """Extend the lease every third of its length; a miss is not yet a loss."""
-        while not self._stop.wait(self._lease.total_seconds() / 3):
+        while not self._stop.wait(self._hold.lease.total_seconds() / 3):
             try:
                 if not self._extend():
                     self._lost.set()
@@ -49,6 +69,7 @@ class Heartbeat:
                     logging.WARNING,
                     "heartbeat_missed",
                     "A heartbeat did not reach the database",
+                    run_id=self._hold.public_id,
                     error_class=type(error).__name__,
                 )
 
@@ -57,18 +78,21 @@ class Heartbeat:
         self._stop.set()
 
     def _extend(self) -> bool:
+        hold = self._hold
+        if monotonic() >= self._ends:
+            return False
         with single_statements(self._engine) as connection:
-            return extend_lease(connection, self._run_id, self._fence, lease=self._lease, now=None)
+            return extend_lease(connection, hold.run_id, hold.fence, lease=hold.lease, now=None)
 
 
 @contextmanager
-def heartbeat(engine: Engine, run_id: int, fence: int, lease: timedelta) -> Generator[Heartbeat]:
+def heartbeat(engine: Engine, hold: Hold) -> Generator[Heartbeat]:
     """Hold a lease for the length of the block."""
-    beating = Heartbeat(engine, run_id, fence, lease)
+    beating = Heartbeat(engine, hold)
     thread = threading.Thread(target=beating.beat_until_stopped, name="heartbeat", daemon=True)
     thread.start()
     try:
         yield beating
     finally:
         beating.stop()
-        thread.join(timeout=lease.total_seconds())
+        thread.join(timeout=hold.lease.total_seconds())

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from shared.crash_points import CrashPoint, reach
 from shared.domain.plan import Plan
 from shared.domain.schedule import Schedule
 from shared.flow.decide import Bounds, decide_all
@@ -53,6 +54,7 @@ def _plan_page(
             return PlanReport(), 0
         decisions = decide_all(connection, rows, now, look_ahead, bounds)
         claimed, skipped = write_plans(connection, decisions.planned, decisions.set_aside, now)
+    reach(CrashPoint.PAGE_PLANNED)
     is_last = len(rows) < _PAGE and decisions.count == len(rows) and decisions.is_whole
     report = PlanReport(
         due=decisions.count,

@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from shared.flow.patience import USUAL, Patience
 from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.runs import rescue_expired_leases, rescue_lost_tasks
@@ -15,12 +16,9 @@ from shared.store.violations import violation_of
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
-_TASK_PATIENCE = timedelta(minutes=5)
-_RUN_PATIENCE = timedelta(hours=2)
-"""running_status_timeout_guard: nothing shows as running for longer without a live worker."""
 
 
-def rescue(engine: Engine, now: datetime) -> int:
+def rescue(engine: Engine, now: datetime, patience: Patience = USUAL) -> int:
     """Take back up to a page of runs of each kind of trouble; return how many.
 
     Trouble with one kind is logged and keeps neither the other nor the rest of the tick.
@@ -29,21 +27,21 @@ def rescue(engine: Engine, now: datetime) -> int:
         engine,
         "rescue_expired_leases",
         lambda connection: rescue_expired_leases(
-            connection, now=now, patience=_RUN_PATIENCE, page=_PAGE
+            connection, now=now, patience=patience.run, page=_PAGE
         ),
     )
     stale = _attempt(
         engine,
         "time_out_stale_schedules",
         lambda connection: time_out_stale_schedules(
-            connection, now=now, patience=_RUN_PATIENCE, page=_PAGE
+            connection, now=now, patience=patience.run, page=_PAGE
         ),
     )
     lost = _attempt(
         engine,
         "rescue_lost_tasks",
         lambda connection: rescue_lost_tasks(
-            connection, now=now, patience=_TASK_PATIENCE, page=_PAGE
+            connection, now=now, patience=patience.task, page=_PAGE
         ),
     )
     if silent or lost or stale:

@@ -63,6 +63,7 @@ class ScheduleSettings:
     missed_run_policy: str
     catch_up_window_seconds: int
     spread_seconds: int
+    max_attempts: int
     blackout_policy: str
 
 
@@ -74,7 +75,9 @@ TIMING = tuple(RecurrenceFields.__dataclass_fields__)
 
 _MARKS = ("planned_through", "next_scheduled_at", "plan_error")
 
-_NOT_PLANNED_BY = frozenset({"name", "description", "overlap_policy", "catch_up_window_seconds"})
+_NOT_PLANNED_BY = frozenset(
+    {"name", "description", "overlap_policy", "catch_up_window_seconds", "max_attempts"}
+)
 """Settings that say nothing about runs that are planned ahead."""
 
 

@@ -1,22 +1,28 @@
-"""Run a connector and turn whatever comes of it into an outcome; the write is elsewhere."""
+"""Run a connector for one slice and turn whatever comes of it into an outcome; no write is here."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult, Watermark
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
-from shared.domain.outcome import Counts, Outcome, failed, succeeded, waits_for_retry
+from shared.crash_points import CrashPoint, reach
+from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
 from shared.domain.retry import wait_before_retry
 from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
+from shared.flow.slices import add_up, kept_watermarks, require_progress
 from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
 from shared.logs import class_and_place, log_event
 from shared.store.rows import Row
 
 _log = logging.getLogger(__name__)
+
+Finished = tuple[Outcome, Sequence[Mapping[str, object]]]
+"""What to record of an attempt, and its watermarks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +39,14 @@ def dataset_name(connector: UUID) -> str:
     return f"dataset_{connector.hex}"
 
 
-def run_sync(
-    job: SyncJob, confirm_lease: ConfirmLease
-) -> tuple[Outcome, Sequence[Mapping[str, object]]] | None:
+def run_sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished | None:
     """Run the connector; return what to record and its watermarks, or None if the lease went."""
+    return _told(job, lambda: _sync(job, confirm_lease, has_time))
+
+
+def _told(job: SyncJob, sync: Callable[[], Finished]) -> Finished | None:
     try:
-        result = _sync(job, confirm_lease)
+        return sync()
     except LeaseLostError:
         return None
     except PermanentError as error:
@@ -59,10 +67,9 @@ def run_sync(
         )
         message = f"Syncline met an unexpected {what}."
         return _after_trouble(job, "internal", message, None), ()
-    return _success(job, result), [asdict(watermark) for watermark in result.watermarks]
 
 
-def _sync(job: SyncJob, confirm_lease: ConfirmLease) -> SyncResult:
+def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished:
     facts = job.facts
     try:
         type_ = connector_type(facts["connector_type"])
@@ -78,8 +85,15 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease) -> SyncResult:
         },
         dataset_url=job.dataset_url,
         dataset_name=dataset_name(facts["connector_public_id"]),
+        positions=facts["positions"],
+        has_time=has_time,
     )
-    return type_.sync(request, confirm_lease)
+    reach(CrashPoint.SECRETS_OPENED)
+    result = type_.sync(request, confirm_lease)
+    if result.positions is not None:
+        require_progress(request, result, facts["slices"])
+    watermarks = [asdict(watermark) for watermark in kept_watermarks(request, result)]
+    return _outcome(job, result), watermarks
 
 
 def _secrets(job: SyncJob) -> Mapping[str, str]:
@@ -94,19 +108,21 @@ def _secrets(job: SyncJob) -> Mapping[str, str]:
     return unseal(job.key, sealed, facts["workspace_id"], facts["connector_public_id"])
 
 
-def _success(job: SyncJob, result: SyncResult) -> Outcome:
+def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
+    facts = job.facts
     counts = Counts(
         processed=result.records_processed,
         created=result.records_created,
         updated=result.records_updated,
         failed=result.records_failed,
     )
-    lag = job.facts["started_at"] - job.facts["not_before_at"]
-    facts_of_run = {
-        "connector_slug": job.facts["connector_type"],
-        "start_lag_ms": max(0, lag // timedelta(milliseconds=1)),
+    metadata: dict[str, Any] = {
+        **(add_up(facts["metadata"], result.metadata) if facts["slices"] else result.metadata),
+        "connector_slug": facts["connector_type"],
     }
-    return succeeded(counts, {**result.metadata, **facts_of_run})
+    if result.positions is not None:
+        return goes_on(counts, metadata, result.positions)
+    return succeeded(counts, metadata, failed_before=facts["records_failed"] or 0)
 
 
 def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta | None) -> Outcome:

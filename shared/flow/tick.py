@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from shared.clock import monotonic
+from shared.crash_points import CrashPoint, reach
 from shared.flow.enqueue import EnqueueReport, enqueue_due
+from shared.flow.patience import USUAL, Patience
 from shared.flow.plan import PlanReport, plan_due
 from shared.flow.rescue import rescue
+from shared.flow.wake import wake_worker
 from shared.flow.zone_data import replan_older_zone_data
 from shared.logs import log_event
 from shared.store.engine import single_statements
@@ -37,6 +40,7 @@ def run_tick(
     *,
     look_ahead: timedelta,
     budget: timedelta,
+    patience: Patience = USUAL,
     now: datetime | None = None,
 ) -> TickReport:
     """Do what is due as of `now` (the database's clock when None), for at most about `budget`."""
@@ -48,17 +52,22 @@ def run_tick(
     with single_statements(engine) as connection:
         at = as_of(connection, now)
         tick_id = begin_tick(connection, at)
-    rescued = rescue(engine, at)
+    reach(CrashPoint.TICK_BEGUN)
+    rescued = rescue(engine, at, patience)
+    reach(CrashPoint.RESCUED)
     # Soonest first, so that what is due is planned with the newest data; the rest can wait.
     is_current = replan_older_zone_data(
         engine, at, look_ahead, lambda: has_time(_SHARE_BEFORE_PLANNING)
     )
     planned = plan_due(engine, at, look_ahead, lambda: has_time(_SHARE_THROUGH_PLANNING))
-    enqueued = enqueue_due(engine, queue, at, look_ahead, has_time)
+    reach(CrashPoint.PLANNED)
+    enqueued = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
+    wake_worker(engine, queue, at)
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)
     report = _report(rescued, planned, enqueued)
     took = timedelta(seconds=monotonic() - started)
+    reach(CrashPoint.TICK_DONE)
     with single_statements(engine) as connection:
         complete_tick(connection, tick_id, report, at + took, took)
     _announce(report, took)

@@ -78,6 +78,7 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
                     "connector_id": row["connector_id"],
                     "schedule_id": row["id"],
                     "trigger_type": TriggerType.MANUAL,
+                    "max_attempts": row["max_attempts"],
                     "idempotency_key": key,
                     "not_before_at": as_of(connection, None),
                 },

@@ -1,9 +1,8 @@
 """Hand runs to Cloud Tasks: named tasks with ids only, over one client a process."""
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime
 from itertools import repeat
 
 import grpc
@@ -22,10 +21,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from shared.clock import monotonic
 from shared.config import Settings
-from shared.domain.task import TaskFailure, TaskOrder
-
-DISPATCH_DEADLINE = timedelta(minutes=30)
-"""How long Cloud Tasks waits for the worker: the most it allows, and more than a time budget."""
+from shared.domain.run import task_id
+from shared.domain.task import (
+    DISPATCH_DEADLINE,
+    WARM_UP_PATH,
+    TaskFailure,
+    TaskOrder,
+    write_task,
+)
 
 _CONCURRENT_CALLS = 32
 _CALL_TIMEOUT_SECONDS = 10.0
@@ -70,6 +73,22 @@ class CloudTasksQueue:
         with ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="enqueue") as pool:
             yield from pool.map(self._create, orders, repeat(patient_until))
 
+    def order_warm_up(self, now: datetime) -> bool:
+        """Make a task that calls the worker's warm-up, once for a minute; return if it is taken."""
+        minute = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+        task = tasks_v2.Task(
+            name=f"{self._interactive}/tasks/{task_id(f'warm-up:{minute}', 0)}",
+            http_request=self._request(f"{self._worker_url.rstrip('/')}{WARM_UP_PATH}", b"{}"),
+        )
+        request = tasks_v2.CreateTaskRequest(parent=self._interactive, task=task)
+        try:
+            self._client.create_task(request, retry=None, timeout=_CALL_TIMEOUT_SECONDS)
+        except AlreadyExists:
+            return True
+        except GoogleAPIError:
+            return False
+        return True
+
     def close(self) -> None:
         """Close the connection to Cloud Tasks."""
         self._client.transport.close()
@@ -98,14 +117,17 @@ class CloudTasksQueue:
             name=self.task_name(order),
             schedule_time=schedule_time,
             dispatch_deadline=deadline,
-            http_request=tasks_v2.HttpRequest(
-                url=self._worker_url,
-                http_method=tasks_v2.HttpMethod.POST,
-                headers={"Content-Type": "application/json"},
-                body=json.dumps({"run_id": str(order.run)}).encode(),
-                oidc_token=tasks_v2.OidcToken(
-                    service_account_email=self._service_account, audience=self._worker_url
-                ),
+            http_request=self._request(self._worker_url, write_task(order)),
+        )
+
+    def _request(self, url: str, body: bytes) -> tasks_v2.HttpRequest:
+        return tasks_v2.HttpRequest(
+            url=url,
+            http_method=tasks_v2.HttpMethod.POST,
+            headers={"Content-Type": "application/json"},
+            body=body,
+            oidc_token=tasks_v2.OidcToken(
+                service_account_email=self._service_account, audience=self._worker_url
             ),
         )
 

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from sqlalchemy import Connection
 
 from shared.domain.outcome import Outcome
 from shared.domain.run import Reason
+from shared.domain.task import TaskCall
 from shared.store.rows import Row, to_json, to_records
 from shared.store.runs import AdmittedRun, to_admitted_run
 from shared.store.sql import load_sql
@@ -16,27 +16,39 @@ from shared.store.sql import load_sql
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What recording an attempt gave: the run's duration, and the run that got its place."""
+    """What recording an attempt gave: the run's duration, and the run that has a place now.
+
+    That is the run itself, if it goes on with another slice, or the next one of its workspace.
+    """
 
     duration: timedelta | None
-    handed_over: AdmittedRun | None
+    to_enqueue: AdmittedRun | None
 
 
 def lease_run(
     connection: Connection,
-    run: UUID,
+    call: TaskCall,
     *,
     lease: timedelta,
     early: timedelta,
+    is_cold: bool,
     now: datetime | None,
 ) -> Row | None:
     """Try to take the lease; return the facts of the run, whose `fence` is None if refused.
 
-    Returns None when there is no such run. Call it in a transaction: the leases of a workspace
-    happen one after the other until it ends.
+    Returns None when there is no such run in that workspace. Call it in a transaction: the leases
+    of a workspace happen one after the other until it ends. `is_cold` is noted with the run.
     """
-    connection.execute(load_sql("lock_workspace_of_run"), {"run_id": run})
-    parameters = {"run_id": run, "lease": lease, "early": early, "now": now}
+    connection.execute(load_sql("lock_workspace_of_run"), {"run_id": call.run})
+    parameters = {
+        "run_id": call.run,
+        "workspace": call.workspace,
+        "generation": call.generation,
+        "lease": lease,
+        "early": early,
+        "cold_start": is_cold,
+        "now": now,
+    }
     return connection.execute(load_sql("lease_run"), parameters).mappings().one_or_none()
 
 
@@ -48,9 +60,17 @@ def extend_lease(
     return connection.execute(load_sql("heartbeat_run"), parameters).one_or_none() is not None
 
 
-def put_run_back(connection: Connection, run_id: int, reason: str, *, now: datetime | None) -> None:
-    """Let a run that may not start yet wait in the table."""
-    connection.execute(load_sql("put_run_back"), {"run_id": run_id, "reason": reason, "now": now})
+def put_run_back(
+    connection: Connection,
+    run_id: int,
+    reason: str,
+    *,
+    generation: int | None,
+    now: datetime | None,
+) -> None:
+    """Let a run that may not start yet wait in the table; `generation` is of the task that came."""
+    parameters = {"run_id": run_id, "reason": reason, "generation": generation, "now": now}
+    connection.execute(load_sql("put_run_back"), parameters)
 
 
 def skip_run(connection: Connection, run_id: int, reason: Reason, *, now: datetime | None) -> None:
@@ -65,6 +85,7 @@ def record_outcome(
     outcome: Outcome,
     watermarks: Sequence[Mapping[str, object]],
     *,
+    attempt: int,
     now: datetime | None,
 ) -> Recorded | None:
     """Record an attempt in one statement; None, and nothing written, if the fence was lost."""
@@ -80,6 +101,10 @@ def record_outcome(
         "created": counts.created if counts else None,
         "updated": counts.updated if counts else None,
         "failed": counts.failed if counts else None,
+        "goes_on": outcome.goes_on,
+        "positions": None if outcome.positions is None else to_json(outcome.positions),
+        "attempts_spent": outcome.attempts_spent,
+        "attempt": attempt,
         "metadata": to_json(outcome.metadata),
         "watermarks": to_records(watermarks),
         "shown_status": outcome.shown_status,
@@ -92,5 +117,5 @@ def record_outcome(
     if row is None:
         return None
     duration = None if row["duration_ms"] is None else timedelta(milliseconds=row["duration_ms"])
-    handed_over = None if row["id"] is None else to_admitted_run(row)
-    return Recorded(duration, handed_over)
+    to_enqueue = None if row["id"] is None else to_admitted_run(row)
+    return Recorded(duration, to_enqueue)

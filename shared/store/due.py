@@ -10,6 +10,7 @@ from shared.store.tables import sync_schedule, workspace, workspace_connector
 _IS_USABLE = and_(
     workspace_connector.c.deleted_at.is_(None),
     workspace.c.deleted_at.is_(None),
+    workspace.c.disabled_at.is_(None),
     workspace_connector.c.status == "connected",
 )
 _TIMING = (

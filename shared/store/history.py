@@ -1,9 +1,9 @@
-"""Reading runs: the history of a schedule, one run, and its timeline."""
+"""The history: the runs of a schedule, one run with its timeline, and what a deletion leaves."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, select, update
 
 from shared.store.rows import Row
 from shared.store.tables import sync_log, sync_log_event, sync_schedule, workspace_connector
@@ -26,6 +26,7 @@ _SHOWN = (
     sync_log.c.not_before_at,
     sync_log.c.attempt,
     sync_log.c.max_attempts,
+    sync_log.c.slices,
     sync_log.c.next_attempt_at,
     sync_log.c.started_at,
     sync_log.c.completed_at,
@@ -77,6 +78,26 @@ def list_events(connection: Connection, workspace_id: int, run_id: int) -> Seque
         .limit(_MAX_EVENTS)
     )
     return connection.execute(query).mappings().all()
+
+
+def detach_runs(
+    connection: Connection, workspace_id: int, schedule_id: int, *, page: int
+) -> int:
+    """Let up to `page` ended runs of a schedule name none any more; return how many.
+
+    A history may have a million rows: to detach them all in the statement that deletes their
+    schedule would hold up everything else of the workspace.
+    """
+    ended = (
+        select(sync_log.c.id)
+        .where(sync_log.c.workspace_id == workspace_id)
+        .where(sync_log.c.schedule_id == schedule_id)
+        .where(sync_log.c.completed_at.is_not(None))
+        .order_by(sync_log.c.id.desc())
+        .limit(page)
+    )
+    query = update(sync_log).where(sync_log.c.id.in_(ended)).values(schedule_id=None)
+    return connection.execute(query).rowcount
 
 
 def _runs(workspace_id: int) -> Select[*tuple[Any, ...]]:

@@ -20,6 +20,7 @@ class AdmittedRun:
 
     id: int
     workspace_id: int
+    workspace_public_id: UUID
     public_id: UUID
     idempotency_key: str
     generation: int
@@ -41,6 +42,7 @@ def to_admitted_run(row: Row) -> AdmittedRun:
     return AdmittedRun(
         id=row["id"],
         workspace_id=row["workspace_id"],
+        workspace_public_id=row["workspace_public_id"],
         public_id=row["public_id"],
         idempotency_key=row["idempotency_key"],
         generation=row["task_generation"],
@@ -57,10 +59,17 @@ def admit_runs(
     page: int,
     workspace_id: int | None = None,
 ) -> Sequence[AdmittedRun]:
-    """Give up to `page` runs that start by `horizon` the free places of their workspaces."""
+    """Give up to `page` runs that start by `horizon` the free places of their workspaces.
+
+    Returns them in the order in which they want their tasks: interactive ones first, then soonest.
+    """
     parameters = {"now": now, "horizon": horizon, "page": page, "workspace_id": workspace_id}
     rows = connection.execute(load_sql("admit_runs"), parameters).mappings()
-    return [to_admitted_run(row) for row in rows]
+    return sorted(map(to_admitted_run, rows), key=_urgency)
+
+
+def _urgency(run: AdmittedRun) -> tuple[bool, datetime, int]:
+    return not run.trigger_type.is_interactive, run.not_before_at, run.id
 
 
 def runs_wanting_a_task(

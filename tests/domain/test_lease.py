@@ -8,6 +8,8 @@ from shared.domain.schedule import OverlapPolicy
 def refused(**values: object) -> RefusedLease:
     wanted = {
         "status": RunStatus.SCHEDULED,
+        "is_stale": False,
+        "has_slices": False,
         "trigger_type": TriggerType.CLOUD_TASK,
         "overlap_policy": OverlapPolicy.SKIP,
         "connector_is_usable": True,
@@ -39,6 +41,9 @@ MANUAL = TriggerType.MANUAL
         ({"overlaps": True, "overlap_policy": QUEUE}, Wait.OVERLAP),
         ({"overlaps": True, "overlap_policy": QUEUE, "another_waits": True}, Reason.OVERLAP),
         ({"overlaps": True, "trigger_type": MANUAL}, Wait.OVERLAP),
+        ({"overlaps": True, "has_slices": True}, Wait.OVERLAP),
+        ({"is_stale": True}, None),
+        ({"is_stale": True, "connector_is_usable": False}, None),
         ({}, Wait.NO_ROOM),
     ],
 )

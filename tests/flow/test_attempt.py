@@ -5,16 +5,17 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, event, text
 
+from shared.domain.task import TaskCall
 from shared.errors import PermanentError, TransientError
 from shared.flow.attempt import AttemptResult, attempt_run
 from tests.factories import at, events_of, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
+    call_of,
     due_run,
     make_workshop,
     moved,
-    public_id,
     schedule_row,
     tick,
     watermark_of,
@@ -26,7 +27,7 @@ def test_a_run_goes_all_the_way_and_leaves_its_row_watermark_schedule_and_timeli
 ) -> None:
     schedule, run = due_run(engine, paused)
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     assert result is AttemptResult.RECORDED
     [after] = runs_of(engine, schedule["id"])
@@ -35,7 +36,7 @@ def test_a_run_goes_all_the_way_and_leaves_its_row_watermark_schedule_and_timeli
     assert after["duration_ms"] == 0
     assert (after["records_processed"], after["records_created"]) == (3, 3)
     assert after["metadata"]["connector_slug"] == "database"
-    assert after["metadata"]["start_lag_ms"] == 1000
+    assert after["metadata"]["drift_ms"] == 1000
     assert (after["attempt"], after["fence"], after["lease_expires_at"]) == (1, 1, None)
     assert watermark_of(engine, run["connector_id"]) == "7"
     shown = schedule_row(engine, schedule["id"])
@@ -49,11 +50,11 @@ def test_the_connector_is_given_the_watermark_that_the_last_run_left(
 ) -> None:
     schedule, run = due_run(engine, paused)
     workshop = make_workshop(engine, paused)
-    attempt_run(workshop, public_id(run), now=at("02:00:01"))
+    attempt_run(workshop, call_of(run), now=at("02:00:01"))
     tick(engine, paused, at("01:59", day="2026-03-03"))
 
     attempt_run(
-        workshop, public_id(runs_of(engine, schedule["id"])[1]), now=at("02:00", day="2026-03-03")
+        workshop, call_of(runs_of(engine, schedule["id"])[1]), now=at("02:00", day="2026-03-03")
     )
 
     assert script.requests[0].watermarks == {}
@@ -65,9 +66,9 @@ def test_a_task_delivered_again_finds_nothing_to_do(
 ) -> None:
     _, run = due_run(engine, paused)
     workshop = make_workshop(engine, paused)
-    attempt_run(workshop, public_id(run), now=at("02:00:01"))
+    attempt_run(workshop, call_of(run), now=at("02:00:01"))
 
-    assert attempt_run(workshop, public_id(run), now=at("02:00:02")) is AttemptResult.NOTHING_TO_DO
+    assert attempt_run(workshop, call_of(run), now=at("02:00:02")) is AttemptResult.NOTHING_TO_DO
     assert len(script.requests) == 1
 
 
@@ -81,7 +82,7 @@ def test_a_task_delivered_twice_at_once_runs_once(
 
     def deliver() -> None:
         start.wait()
-        results.append(attempt_run(workshop, public_id(run), now=at("02:00:01")))
+        results.append(attempt_run(workshop, call_of(run), now=at("02:00:01")))
 
     threads = [threading.Thread(target=deliver) for _ in range(5)]
     for thread in threads:
@@ -97,7 +98,7 @@ def test_a_task_of_an_unknown_run_finds_nothing_to_do(
     engine: Engine, paused: PausedQueue, script: Script
 ) -> None:
     workshop = make_workshop(engine, paused)
-    assert attempt_run(workshop, uuid4()) is AttemptResult.NOTHING_TO_DO
+    assert attempt_run(workshop, TaskCall(uuid4())) is AttemptResult.NOTHING_TO_DO
 
 
 def test_a_task_that_comes_too_early_puts_its_run_back(
@@ -105,7 +106,7 @@ def test_a_task_that_comes_too_early_puts_its_run_back(
 ) -> None:
     schedule, run = due_run(engine, paused)
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("01:59:30"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("01:59:30"))
 
     assert result is AttemptResult.PUT_BACK
     [after] = runs_of(engine, schedule["id"])
@@ -120,7 +121,7 @@ def test_a_permanent_error_ends_the_run_at_once_with_its_reason(
     schedule, run = due_run(engine, paused)
     script.raises(PermanentError("The login was refused.", code="authorization"))
 
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     [after] = runs_of(engine, schedule["id"])
     assert (after["status"], after["reason"]) == ("error", "authorization")
@@ -140,7 +141,7 @@ def test_a_transient_error_waits_for_another_attempt_and_the_last_one_ends_the_r
     names = set()
 
     for attempt in range(1, 6):
-        attempt_run(workshop, public_id(run), now=now)
+        attempt_run(workshop, call_of(run), now=now)
         [after] = runs_of(engine, schedule["id"])
         assert after["attempt"] == attempt
         names.add(after["cloud_task_id"])
@@ -161,7 +162,7 @@ def test_an_error_that_nobody_translated_keeps_its_text_to_itself(
     schedule, run = due_run(engine, paused)
     script.raises(KeyError("hunter2-canary"))
 
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     [after] = runs_of(engine, schedule["id"])
     assert after["reason"] == "internal"
@@ -175,7 +176,7 @@ def test_rejected_records_make_the_schedule_partial(
     schedule, run = due_run(engine, paused)
     script.behaviour = lambda *_: moved(failed=1)
 
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     assert runs_of(engine, schedule["id"])[0]["status"] == "success"
     assert schedule_row(engine, schedule["id"])["last_run_status"] == "partial"
@@ -188,7 +189,7 @@ def test_the_run_of_a_connector_that_was_disabled_is_skipped(
     with engine.begin() as connection:
         connection.execute(text("UPDATE workspace_connector SET status = 'disabled'"))
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     assert result is AttemptResult.SKIPPED
     assert runs_of(engine, schedule["id"])[0]["reason"] == "connector_unavailable"
@@ -206,7 +207,7 @@ def test_a_run_costs_at_most_six_round_trips(
     event.listen(engine, "begin", lambda _connection: trips.append("BEGIN"))
     event.listen(engine, "commit", lambda _connection: trips.append("COMMIT"))
 
-    attempt_run(workshop, public_id(run), now=at("02:00:01"))
+    attempt_run(workshop, call_of(run), now=at("02:00:01"))
 
     autocommitted = sum(1 for trip in trips if trip == "BEGIN") - 1
     # SQLAlchemy reports a begin and an end for autocommit connections too, which send neither.

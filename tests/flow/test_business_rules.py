@@ -11,7 +11,7 @@ from shared.flow.attempt import attempt_run
 from shared.flow.schedules import change_schedule
 from tests.factories import at, make_planner, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import Script, due_run, make_workshop, moved, public_id, schedule_row, tick
+from tests.flow.workers import Script, call_of, due_run, make_workshop, moved, schedule_row, tick
 
 DAILY = {"frequency": "daily", "preferred_time": "02:00", "cron_expression": None}
 
@@ -101,7 +101,7 @@ def test_next_scheduled_recomputed_after_run(
         with engine.begin() as connection:
             connection.execute(text("UPDATE workspace_connector_sync_log SET max_attempts = 1"))
 
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00"))
 
     row = schedule_row(engine, schedule["id"])
     assert row["last_run_status"] == outcome
@@ -180,7 +180,7 @@ def test_running_status_timeout_guard_spares_a_run_that_waits_for_another_attemp
 ) -> None:
     schedule, run = due_run(engine, paused)
     script.raises(TransientError("too many", code="rate_limited", retry_after=timedelta(hours=4)))
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00"))
 
     tick(engine, paused, at("05:00"))
 
@@ -218,7 +218,7 @@ def test_error_message_only_on_failure(
     if outcome == "failed":
         script.raises(TransientError("the source is away"))
 
-    attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00"))
+    attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00"))
 
     row = schedule_row(engine, schedule["id"])
     assert row["last_run_status"] == outcome

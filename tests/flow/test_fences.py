@@ -10,10 +10,10 @@ from tests.factories import at, events_of, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
+    call_of,
     due_run,
     make_workshop,
     moved,
-    public_id,
     schedule_row,
     tick,
     watermark_of,
@@ -32,7 +32,7 @@ def test_a_worker_that_lost_its_fence_writes_nothing(
 
     script.behaviour = lose_it
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     assert result is AttemptResult.LEASE_LOST
     [after] = runs_of(engine, schedule["id"])
@@ -56,7 +56,7 @@ def test_a_load_is_refused_to_a_worker_whose_run_was_taken_over(
 
     script.behaviour = load_late
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:00:01"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
 
     assert result is AttemptResult.LEASE_LOST
     assert loaded == []
@@ -79,7 +79,7 @@ def test_a_heartbeat_keeps_the_lease_and_notices_its_loss(
     script.behaviour = work_long
     workshop = make_workshop(engine, paused, lease=timedelta(seconds=1))
 
-    assert attempt_run(workshop, public_id(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
+    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
 
 
 def lease_end(engine: Engine) -> datetime:
@@ -116,13 +116,13 @@ def test_a_silent_worker_loses_its_run_to_the_next_attempt(
     script.behaviour = die
     workshop = make_workshop(engine, paused)
     with pytest.raises(SystemExit):
-        attempt_run(workshop, public_id(run), now=at("02:00:01"))
+        attempt_run(workshop, call_of(run), now=at("02:00:01"))
     tick(engine, paused, at("02:01"))
     assert runs_of(engine, schedule["id"])[0]["status"] == "in_progress"
 
     tick(engine, paused, at("02:02"))
     script.behaviour = lambda *_: moved()
-    result = attempt_run(workshop, public_id(run), now=at("02:02:01"))
+    result = attempt_run(workshop, call_of(run), now=at("02:02:01"))
 
     assert result is AttemptResult.RECORDED
     [after] = runs_of(engine, schedule["id"])

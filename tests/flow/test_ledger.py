@@ -31,7 +31,7 @@ from shared.store.rows import Row
 from shared.store.schedules import to_recurrence_fields
 from tests.factories import make_planner, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import make_workshop, public_id, schedule_row, tick
+from tests.flow.workers import call_of, make_workshop, schedule_row, tick
 
 # An hour before Oslo's clock goes forward, so that outages and edits meet the gap.
 START = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
@@ -131,7 +131,7 @@ class Ledger(RuleBasedStateMachine):
             if run["status"] == "scheduled" and run["not_before_at"] <= self.now
         ]
         for run in due[:most]:
-            attempt_run(workshop, public_id(run), now=self.now)
+            attempt_run(workshop, call_of(run), now=self.now)
 
     @precondition(lambda self: len(self.windows()) < 2)
     @rule(hour=st.integers(0, 23), hours=st.integers(1, 10))

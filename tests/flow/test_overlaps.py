@@ -6,7 +6,7 @@ from shared.flow.attempt import AttemptResult, attempt_run
 from shared.store.rows import Row
 from tests.factories import at, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import Script, make_workshop, public_id, schedule_row, tick
+from tests.flow.workers import Script, call_of, make_workshop, schedule_row, tick
 
 
 def fates(engine: Engine, schedule: Row) -> list[tuple[str, str | None]]:
@@ -30,7 +30,7 @@ def hold_for_ten_minutes(engine: Engine, paused: PausedQueue, schedule: Row) -> 
         now = at(f"02:{minute:02d}")
         for one in runs_of(engine, schedule["id"]):
             if one["status"] == "scheduled" and one["enqueued_at"] and one["not_before_at"] <= now:
-                attempt_run(workshop, public_id(one), now=now)
+                attempt_run(workshop, call_of(one), now=now)
         tick(engine, paused, now + timedelta(seconds=30))
 
 
@@ -79,7 +79,7 @@ def test_a_retry_that_is_skipped_no_longer_shows_as_running(
         connection.execute(text("UPDATE sync_schedule SET last_run_status = 'running'"))
         connection.execute(text("UPDATE workspace_connector SET status = 'disabled'"))
 
-    result = attempt_run(make_workshop(engine, paused), public_id(run), now=at("02:01"))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:01"))
 
     assert result is AttemptResult.SKIPPED
     [after] = runs_of(engine, schedule["id"])
@@ -103,7 +103,7 @@ def test_a_run_that_is_skipped_hands_its_place_over(
             {"id": admitted["connector_id"]},
         )
 
-    attempt_run(make_workshop(engine, paused), public_id(admitted), now=at("02:00:05"))
+    attempt_run(make_workshop(engine, paused), call_of(admitted), now=at("02:00:05"))
 
     [after] = runs_of(engine, waiting["schedule_id"])
     assert after["enqueued_at"] is not None

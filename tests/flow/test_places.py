@@ -9,9 +9,9 @@ from tests.factories import at, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
+    call_of,
     make_workshop,
     moved,
-    public_id,
     tick,
 )
 
@@ -26,12 +26,12 @@ def test_a_connector_whose_last_run_is_in_progress_skips_the_next_with_reason_ov
 
     def meanwhile(*_: object) -> object:
         script.behaviour = lambda *_: moved()
-        later = attempt_run(workshop, public_id(second), now=at("02:02"))
+        later = attempt_run(workshop, call_of(second), now=at("02:02"))
         assert later is AttemptResult.SKIPPED
         return moved()
 
     script.behaviour = meanwhile
-    attempt_run(workshop, public_id(first), now=at("02:01"))
+    attempt_run(workshop, call_of(first), now=at("02:01"))
 
     first, second = runs_of(engine, schedule["id"])
     assert first["status"] == "success"
@@ -51,17 +51,17 @@ def test_with_queue_one_a_run_waits_for_the_one_in_progress_which_starts_it(
 
     def meanwhile(*_: object) -> object:
         script.behaviour = lambda *_: moved()
-        later = attempt_run(workshop, public_id(second), now=at("02:02"))
+        later = attempt_run(workshop, call_of(second), now=at("02:02"))
         assert later is AttemptResult.PUT_BACK
         return moved()
 
     script.behaviour = meanwhile
-    attempt_run(workshop, public_id(first), now=at("02:02:10"))
+    attempt_run(workshop, call_of(first), now=at("02:02:10"))
 
     second = runs_of(engine, schedule["id"])[1]
     assert second["status"] == "scheduled"
     assert second["enqueued_at"] is not None
-    again = attempt_run(workshop, public_id(second), now=at("02:02:11"))
+    again = attempt_run(workshop, call_of(second), now=at("02:02:11"))
     assert again is AttemptResult.RECORDED
 
 
@@ -76,7 +76,7 @@ def test_a_run_that_ends_hands_its_place_to_the_next_of_its_workspace(
     admitted, waiting = all_runs(engine)
     assert (admitted["cloud_task_id"], waiting["cloud_task_id"]) == (task.name, None)
 
-    attempt_run(make_workshop(engine, paused), public_id(admitted), now=at("02:00:05"))
+    attempt_run(make_workshop(engine, paused), call_of(admitted), now=at("02:00:05"))
 
     assert all_runs(engine)[1]["cloud_task_id"] is not None
     assert len(paused.tasks()) == 2
@@ -94,13 +94,13 @@ def test_a_workspace_never_runs_more_than_its_limit_even_if_more_tasks_come(
 
     def meanwhile(*_: object) -> object:
         script.behaviour = lambda *_: moved()
-        other = attempt_run(workshop, public_id(waiting), now=at("02:00:06"))
+        other = attempt_run(workshop, call_of(waiting), now=at("02:00:06"))
         assert other is AttemptResult.PUT_BACK
         return moved()
 
     script.behaviour = meanwhile
 
-    result = attempt_run(workshop, public_id(admitted), now=at("02:00:05"))
+    result = attempt_run(workshop, call_of(admitted), now=at("02:00:05"))
 
     assert result is AttemptResult.RECORDED
     assert all_runs(engine)[1]["attempt"] == 0
@@ -129,7 +129,7 @@ def test_workers_at_once_never_run_more_of_a_workspace_than_its_limit(
 
     def deliver(run: Row) -> None:
         start.wait()
-        if attempt_run(workshop, public_id(run), now=at("02:00:01")) is AttemptResult.PUT_BACK:
+        if attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.PUT_BACK:
             answered.release()
 
     threads = [threading.Thread(target=deliver, args=(run,)) for run in all_runs(engine)]

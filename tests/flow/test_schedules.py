@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from shared.domain.task import TaskCall
 from shared.errors import NotFoundError, RecurrenceError
 from shared.flow.decide import decide_all
 from shared.flow.schedules import Planner, change_schedule
@@ -356,7 +357,14 @@ def test_a_lease_waits_for_a_change_in_its_workspace(
         lock_workspace(held, tenant.workspace_id)
         other.execute(text("SET LOCAL lock_timeout = '100ms'"))
         with pytest.raises(DBAPIError) as caught:
-            lease_run(other, run, lease=timedelta(seconds=90), early=timedelta(0), now=at("02:01"))
+            lease_run(
+                other,
+                TaskCall(run),
+                lease=timedelta(seconds=90),
+                early=timedelta(0),
+                is_cold=False,
+                now=at("02:01"),
+            )
         assert violation_of(caught.value).sqlstate == "55P03"
         other.rollback()
 

@@ -13,7 +13,7 @@ from shared.flow.sync import dataset_name
 from shared.flow.tick import run_tick
 from tests.factories import at, make_connector, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import public_id
+from tests.flow.workers import call_of
 
 
 @pytest.fixture
@@ -67,10 +67,10 @@ def test_two_scheduled_runs_bring_the_dataset_to_the_state_of_the_source(
     )
     first, second = runs_of(engine, schedule["id"])
 
-    assert attempt_run(workshop, public_id(first), now=at("02:01")) is AttemptResult.RECORDED
+    assert attempt_run(workshop, call_of(first), now=at("02:01")) is AttemptResult.RECORDED
     write(source_engine, "UPDATE flight SET origin = 'JFK', updated_at = now() WHERE flight_id = 2")
     write(source_engine, "INSERT INTO flight VALUES (6, 'LGA', now())")
-    assert attempt_run(workshop, public_id(second), now=at("02:02")) is AttemptResult.RECORDED
+    assert attempt_run(workshop, call_of(second), now=at("02:02")) is AttemptResult.RECORDED
 
     first, second = runs_of(engine, schedule["id"])
     assert (first["records_processed"], first["records_created"]) == (5, 5)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr
 from sqlalchemy import Engine, text
 
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.domain.task import TaskCall
 from shared.flow import sync as sync_flow
 from shared.flow.attempt import Workshop
 from shared.flow.tick import run_tick
@@ -66,9 +67,14 @@ def make_workshop(engine: Engine, paused: PausedQueue, lease: timedelta = LEASE)
     return Workshop(engine, paused.queue, None, "postgresql://nobody@127.0.0.1:1/none", lease)
 
 
-def public_id(run: dict) -> UUID:
-    """Return the id that a task carries."""
+def public_id(run: Row) -> UUID:
+    """Return the id by which the outside knows a run."""
     return run["workspace_connector_sync_log_id"]
+
+
+def call_of(run: Row) -> TaskCall:
+    """Return what a task of a run says, whatever the run's generation."""
+    return TaskCall(public_id(run))
 
 
 def watermark_of(engine: Engine, connector_id: int) -> str | None:

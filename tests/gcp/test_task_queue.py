@@ -49,7 +49,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 def order(*, is_interactive: bool = False, schedule_time: datetime | None = None) -> TaskOrder:
     run = uuid4()
     task_id = sha256(run.bytes).hexdigest()
-    return TaskOrder(run, task_id, is_interactive, schedule_time or utc_now() + SOON)
+    at = schedule_time or utc_now() + SOON
+    return TaskOrder(run, uuid4(), 3, task_id, is_interactive, at)
 
 
 def enqueue(queue: CloudTasksQueue, *orders: TaskOrder) -> Sequence[TaskOrder | TaskFailure]:
@@ -66,7 +67,7 @@ def tasks_in(client: tasks_v2.CloudTasksClient, settings: Settings, queue_id: st
     return {task.name.rpartition("/")[2] for task in client.list_tasks(parent=parent)}
 
 
-def test_a_task_posts_the_runs_id_to_the_worker_and_nothing_else(
+def test_a_task_posts_ids_to_the_worker_and_nothing_else(
     queue: CloudTasksQueue, client: tasks_v2.CloudTasksClient, settings: Settings
 ) -> None:
     wanted = order()
@@ -76,7 +77,11 @@ def test_a_task_posts_the_runs_id_to_the_worker_and_nothing_else(
     assert request.url == settings.worker_url
     assert request.http_method is tasks_v2.HttpMethod.POST
     assert request.headers["Content-Type"] == "application/json"
-    assert json.loads(request.body) == {"run_id": str(wanted.run)}
+    assert json.loads(request.body) == {
+        "run_id": str(wanted.run),
+        "workspace_id": str(wanted.workspace),
+        "generation": 3,
+    }
     assert request.oidc_token.service_account_email == settings.tasks_service_account
     assert request.oidc_token.audience == settings.worker_url
     assert task.dispatch_deadline == timedelta(minutes=30)

@@ -64,6 +64,7 @@ PARAMETERS = {
         "now": "2020-01-01T00:00Z",
     },
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
+    "wants_warm_up": {"now": "2020-01-01T00:00Z", "soon": "1 min", "idle": "10 min"},
 }
 
 
@@ -76,9 +77,21 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
     ended = dict.fromkeys(("reason", "error", "retry_in", "processed", "created", "updated"))
     return {
         "lock_workspace_of_run": {"run_id": run["public_id"]},
-        "lease_run": {"run_id": run["public_id"], "early": "2 s", **AN_HOUR},
+        "lease_run": {
+            "run_id": run["public_id"],
+            "workspace": None,
+            "generation": 0,
+            "early": "2 s",
+            "cold_start": False,
+            **AN_HOUR,
+        },
         "heartbeat_run": {"run_id": run["id"], "fence": 0, **AN_HOUR},
-        "put_run_back": {"run_id": run["id"], "reason": "overlap", "now": None},
+        "put_run_back": {
+            "run_id": run["id"],
+            "reason": "overlap",
+            "generation": 0,
+            "now": None,
+        },
         "skip_run": {"run_id": run["id"], "reason": "overlap", "now": None},
         "mark_enqueued": {
             "tasks": to_records([{"run_id": run["id"], "generation": 0, "cloud_task_id": "t"}]),
@@ -90,6 +103,10 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "fence": 0,
             "status": "success",
             "failed": None,
+            "goes_on": False,
+            "positions": None,
+            "attempts_spent": None,
+            "attempt": 1,
             "metadata": "{}",
             "watermarks": "[]",
             "shown_status": "success",

@@ -1,6 +1,7 @@
 """The connector type `database`: tables of a PostgreSQL, MySQL or MariaDB server."""
 
 from dataclasses import dataclass
+from importlib import import_module
 
 from shared.connectors.base import ConfirmLease, ConnectorType, SyncRequest, SyncResult
 from shared.connectors.database.config import DatabaseConfig
@@ -19,6 +20,10 @@ class DatabaseConnector:
         from shared.connectors.database.sync import sync_database  # noqa: PLC0415
 
         return sync_database(request, confirm_lease)
+
+    def warm_up(self) -> None:
+        """Import what a sync needs, dlt above all."""
+        import_module("shared.connectors.database.sync")
 
 
 CONNECTOR_TYPE: ConnectorType = DatabaseConnector()

@@ -78,7 +78,9 @@ candidate AS (
 ),
 
 admitted AS (
-    SELECT c.id
+    SELECT
+        c.id,
+        c.workspace_id
     FROM candidate AS c
     WHERE c.place + (
         SELECT count(*)
@@ -88,17 +90,21 @@ admitted AS (
             AND held.completed_at IS NULL
             AND held.not_before_at <= greatest(c.not_before_at, CAST(:now AS timestamptz))
     ) <= c.max_concurrent_syncs
-    ORDER BY c.is_scheduled, c.not_before_at, c.id
+    -- Workspace by workspace in turn: ten thousand runs of one do not delay the single one of
+    -- another by more than a place.
+    ORDER BY c.is_scheduled, c.place, c.not_before_at, c.id
     LIMIT CAST(:page AS integer)
 )
 
 UPDATE workspace_connector_sync_log AS r
 SET admitted_at = CAST(:now AS timestamptz)
 FROM admitted AS a
+JOIN workspace AS w ON w.id = a.workspace_id
 WHERE r.id = a.id
 RETURNING
     r.id,
     r.workspace_id,
+    w.public_id AS workspace_public_id,
     r.workspace_connector_sync_log_id AS public_id,
     r.idempotency_key,
     r.task_generation,

@@ -9,7 +9,7 @@ WITH ahead AS (
     WHERE s.id = ANY(CAST(:ids AS bigint []))
         AND r.status = 'scheduled'
         AND r.trigger_type = 'cloud_task'
-        AND r.attempt = 0
+        AND r.started_at IS NULL
         AND (
             r.period_at > CAST(:now AS timestamptz)
             OR greatest(r.not_before_at, CAST(:now AS timestamptz))

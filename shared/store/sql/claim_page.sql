@@ -42,6 +42,7 @@ written AS (
         period_count,
         last_period_at,
         not_before_at,
+        max_attempts,
         status,
         reason,
         completed_at
@@ -56,10 +57,12 @@ written AS (
         p.period_count,
         p.last_period_at,
         p.not_before_at,
+        s.max_attempts,
         CASE WHEN p.reason IS NULL THEN 'scheduled' ELSE 'skipped' END,
         p.reason,
         CASE WHEN p.reason IS NULL THEN NULL ELSE CAST(:now AS timestamptz) END
     FROM planned AS p
+    JOIN sync_schedule AS s ON s.id = p.schedule_id
     ORDER BY p.not_before_at, p.schedule_id
     ON CONFLICT (idempotency_key) DO UPDATE
     SET status = excluded.status,
@@ -69,6 +72,7 @@ written AS (
         period_count = excluded.period_count,
         last_period_at = excluded.last_period_at,
         not_before_at = excluded.not_before_at,
+        max_attempts = excluded.max_attempts,
         task_generation = r.task_generation + 1,
         admitted_at = NULL,
         enqueued_at = NULL

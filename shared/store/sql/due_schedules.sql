@@ -6,7 +6,10 @@ SELECT
     s.connector_id,
     c.public_id AS connector_public_id,
     (
-        c.deleted_at IS NULL AND w.deleted_at IS NULL AND c.status = 'connected'
+        c.deleted_at IS NULL
+        AND w.deleted_at IS NULL
+        AND w.disabled_at IS NULL
+        AND c.status = 'connected'
     ) AS connector_is_usable,
     s.frequency,
     s.timezone,

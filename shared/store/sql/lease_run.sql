@@ -1,5 +1,7 @@
 -- Take the lease of a run if everything allows it, and say in any case what stood in the way.
 -- `fence` is null when the lease was not taken; the other columns then tell why.
+-- A task may name the workspace that it believes the run to be of, and the generation for which it
+-- was made: a run of another workspace is not found, and a task that a newer one replaced is stale.
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
 ),
@@ -17,17 +19,38 @@ facts AS (
         r.not_before_at,
         r.attempt,
         r.max_attempts,
+        r.slices,
+        r.positions,
+        r.metadata,
+        r.records_failed,
+        (r.started_at IS NOT NULL) AS has_started,
+        (r.task_generation <> CAST(:generation AS integer)) IS TRUE AS is_stale,
         c.public_id AS connector_public_id,
         c.connector_type,
         c.config,
         (
-            c.deleted_at IS NULL AND w.deleted_at IS NULL AND c.status = 'connected'
+            c.deleted_at IS NULL
+            AND w.deleted_at IS NULL
+            AND w.disabled_at IS NULL
+            AND c.status = 'connected'
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
+        -- A run between two slices keeps its place, and its connector.
         EXISTS (
             SELECT FROM workspace_connector_sync_log AS o
-            WHERE o.connector_id = r.connector_id AND o.status = 'in_progress' AND o.id <> r.id
+            WHERE o.connector_id = r.connector_id
+                AND o.id <> r.id
+                AND (
+                    o.status = 'in_progress'
+                    OR (
+                        o.status = 'scheduled'
+                        AND o.slices > 0
+                        AND o.admitted_at IS NOT NULL
+                        -- Of two such runs the older one goes on.
+                        AND (r.slices = 0 OR o.id < r.id)
+                    )
+                )
         ) AS overlaps,
         EXISTS (
             SELECT FROM workspace_connector_sync_log AS o
@@ -49,7 +72,9 @@ facts AS (
     JOIN workspace_connector AS c ON c.id = r.connector_id
     JOIN workspace AS w ON w.id = r.workspace_id
     LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
-    WHERE r.workspace_connector_sync_log_id = CAST(:run_id AS uuid) AND r.deleted_at IS NULL
+    WHERE r.workspace_connector_sync_log_id = CAST(:run_id AS uuid)
+        AND r.deleted_at IS NULL
+        AND (CAST(:workspace AS uuid) IS NULL OR w.public_id = CAST(:workspace AS uuid))
 ),
 
 leased AS (
@@ -61,16 +86,33 @@ leased AS (
         next_attempt_at = NULL,
         error = NULL,
         started_at = coalesce(r.started_at, (SELECT at FROM instant)),
+        leased_at = (SELECT at FROM instant),
+        metadata = CASE
+            WHEN f.has_started THEN r.metadata
+            ELSE r.metadata || jsonb_build_object(
+                'drift_ms',
+                greatest(
+                    0,
+                    CAST(
+                        extract(EPOCH FROM (SELECT at FROM instant) - r.not_before_at) * 1000
+                        AS bigint
+                    )
+                ),
+                'cold_start',
+                CAST(:cold_start AS boolean)
+            )
+        END,
         lease_expires_at = (SELECT at FROM instant) + CAST(:lease AS interval)
     FROM facts AS f
     WHERE r.id = f.id
         AND r.status = 'scheduled'
         AND r.attempt < r.max_attempts
+        AND NOT f.is_stale
         AND f.connector_is_usable
         AND NOT f.is_too_early
         AND NOT f.overlaps
         AND f.has_room
-    RETURNING r.id, r.fence, r.attempt, r.started_at, r.schedule_id
+    RETURNING r.id, r.fence, r.attempt, r.started_at, r.leased_at, r.schedule_id
 ),
 
 shown AS (
@@ -90,6 +132,10 @@ noted AS (
         (SELECT at FROM instant),
         'started',
         jsonb_build_object('attempt', l.attempt, 'fence', l.fence)
+        || CASE
+            WHEN f.slices > 0 THEN jsonb_build_object('slice', f.slices + 1)
+            ELSE CAST('{}' AS jsonb)
+        END
     FROM leased AS l
     JOIN facts AS f ON f.id = l.id
 )
@@ -104,6 +150,12 @@ SELECT
     f.period_at,
     f.not_before_at,
     f.max_attempts,
+    f.slices,
+    f.positions,
+    f.metadata,
+    f.records_failed,
+    f.has_started,
+    f.is_stale,
     f.connector_public_id,
     f.connector_type,
     f.config,
@@ -116,6 +168,7 @@ SELECT
     l.fence,
     l.attempt,
     l.started_at,
+    l.leased_at,
     (
         SELECT jsonb_agg(
             jsonb_build_object('stream', m.stream, 'cursor', m.cursor, 'value', m.value)

@@ -11,7 +11,7 @@ moved AS (
         enqueued_at = NULL,
         task_generation = r.task_generation + 1
     FROM wanted AS w
-    WHERE r.id = w.run_id AND r.status = 'scheduled' AND r.attempt = 0
+    WHERE r.id = w.run_id AND r.status = 'scheduled' AND r.started_at IS NULL
     RETURNING r.id, r.workspace_id, r.not_before_at
 )
 

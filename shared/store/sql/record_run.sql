@@ -1,6 +1,8 @@
 -- Record what became of an attempt while its fence holds: the run, its watermarks, its schedule,
 -- its timeline, and the place that it leaves to the next run of its workspace. No row comes back
 -- when the fence was lost; then nothing at all was written.
+-- A slice that is not the last (`goes_on`) keeps the place of its run, which comes back to be
+-- enqueued again; a run that waits for another attempt gives it up.
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
 ),
@@ -23,22 +25,49 @@ ended AS (
                 )
             )
         END,
-        records_processed = coalesce(CAST(:processed AS bigint), r.records_processed),
-        records_created = coalesce(CAST(:created AS bigint), r.records_created),
-        records_updated = coalesce(CAST(:updated AS bigint), r.records_updated),
-        records_failed = coalesce(CAST(:failed AS bigint), r.records_failed),
+        attempt = coalesce(CAST(:attempts_spent AS integer), r.attempt),
+        slices = r.slices + CASE WHEN :goes_on THEN 1 ELSE 0 END,
+        positions = coalesce(CAST(:positions AS jsonb), r.positions),
+        -- The counts are those of one slice; null where the attempt did not come to any.
+        records_processed = coalesce(
+            coalesce(r.records_processed, 0) + CAST(:processed AS bigint), r.records_processed
+        ),
+        records_created = coalesce(
+            coalesce(r.records_created, 0) + CAST(:created AS bigint), r.records_created
+        ),
+        records_updated = coalesce(
+            coalesce(r.records_updated, 0) + CAST(:updated AS bigint), r.records_updated
+        ),
+        records_failed = coalesce(
+            coalesce(r.records_failed, 0) + CAST(:failed AS bigint), r.records_failed
+        ),
         metadata = r.metadata || CAST(:metadata AS jsonb),
         next_attempt_at = (SELECT at FROM instant) + CAST(:retry_in AS interval),
         not_before_at = coalesce(
             (SELECT at FROM instant) + CAST(:retry_in AS interval), r.not_before_at
         ),
-        admitted_at = CASE WHEN :status = 'scheduled' THEN NULL ELSE r.admitted_at END,
+        admitted_at = CASE
+            WHEN :goes_on THEN (SELECT at FROM instant)
+            WHEN :status = 'scheduled' THEN NULL
+            ELSE r.admitted_at
+        END,
         enqueued_at = CASE WHEN :status = 'scheduled' THEN NULL ELSE r.enqueued_at END,
         task_generation = r.task_generation
             + CASE WHEN :status = 'scheduled' THEN 1 ELSE 0 END
     WHERE r.id = :run_id AND r.status = 'in_progress' AND r.fence = :fence
-    RETURNING r.id, r.workspace_id, r.connector_id, r.schedule_id, r.attempt, r.duration_ms,
-        r.next_attempt_at
+    RETURNING
+        r.id,
+        r.workspace_id,
+        r.connector_id,
+        r.schedule_id,
+        r.workspace_connector_sync_log_id AS public_id,
+        r.idempotency_key,
+        r.task_generation,
+        r.trigger_type,
+        r.not_before_at,
+        r.duration_ms,
+        r.next_attempt_at,
+        r.records_processed
 ),
 
 moved AS (
@@ -57,7 +86,8 @@ shown AS (
     SET last_run_status = :shown_status,
         last_run_error = :shown_error,
         last_run_records_synced = coalesce(
-            CAST(:processed AS bigint), s.last_run_records_synced
+            CASE WHEN :status = 'scheduled' THEN NULL ELSE e.records_processed END,
+            s.last_run_records_synced
         )
     FROM ended AS e
     WHERE s.id = e.schedule_id
@@ -72,7 +102,7 @@ noted AS (
         :kind,
         jsonb_strip_nulls(
             CAST(:detail AS jsonb)
-            || jsonb_build_object('attempt', e.attempt, 'next_attempt_at', e.next_attempt_at)
+            || jsonb_build_object('attempt', CAST(:attempt AS integer), 'next_attempt_at', e.next_attempt_at)
         )
     FROM ended AS e
 ),
@@ -84,7 +114,8 @@ next_run AS (
         SELECT r.id
         FROM workspace_connector_sync_log AS r
         LEFT JOIN sync_schedule AS s ON s.id = r.schedule_id
-        WHERE r.workspace_id = e.workspace_id
+        WHERE NOT :goes_on
+            AND r.workspace_id = e.workspace_id
             AND r.status = 'scheduled'
             AND r.admitted_at IS NULL
             AND r.not_before_at <= (SELECT at FROM instant)
@@ -116,17 +147,40 @@ handed AS (
         r.task_generation,
         r.trigger_type,
         r.not_before_at
+),
+
+to_enqueue AS (
+    SELECT
+        h.id,
+        h.public_id,
+        h.idempotency_key,
+        h.task_generation,
+        h.trigger_type,
+        h.not_before_at
+    FROM handed AS h
+    UNION ALL
+    SELECT
+        e.id,
+        e.public_id,
+        e.idempotency_key,
+        e.task_generation,
+        e.trigger_type,
+        e.not_before_at
+    FROM ended AS e
+    WHERE :goes_on
 )
 
 SELECT
     e.id AS ended_id,
     e.duration_ms,
-    h.id,
-    h.workspace_id,
-    h.public_id,
-    h.idempotency_key,
-    h.task_generation,
-    h.trigger_type,
-    h.not_before_at
+    e.workspace_id,
+    w.public_id AS workspace_public_id,
+    q.id,
+    q.public_id,
+    q.idempotency_key,
+    q.task_generation,
+    q.trigger_type,
+    q.not_before_at
 FROM ended AS e
-LEFT JOIN handed AS h ON true
+JOIN workspace AS w ON w.id = e.workspace_id
+LEFT JOIN to_enqueue AS q ON true

@@ -1,12 +1,13 @@
--- Runs whose worker fell silent: another attempt while there is one left and the run did not start
--- too long ago (running_status_timeout_guard), else the end.
+-- Runs whose worker fell silent: another attempt while there is one left and the last did not begin
+-- too long ago (running_status_timeout_guard), else the end. A worker that keeps its lease is never
+-- touched, however long it takes.
 -- The schedule shows what became of the run in the same statement.
 WITH expired AS (
     SELECT
         r.id,
         (
             r.attempt < r.max_attempts
-            AND r.started_at >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
+            AND r.leased_at >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
         ) AS goes_on
     FROM workspace_connector_sync_log AS r
     WHERE r.status = 'in_progress'

@@ -12,7 +12,7 @@ JOIN workspace_connector AS c ON c.id = r.connector_id
 WHERE r.workspace_id = :workspace_id
     AND r.status = 'scheduled'
     AND r.trigger_type = 'cloud_task'
-    AND r.attempt = 0
+    AND r.started_at IS NULL
     AND r.period_at <= CAST(:now AS timestamptz)
     AND r.not_before_at > CAST(:now AS timestamptz)
 ORDER BY r.id

@@ -15,7 +15,7 @@ WITH overlapping AS (
             AND r.status = 'scheduled'
             AND r.trigger_type = 'cloud_task'
             AND r.admitted_at IS NULL
-            AND r.attempt = 0
+            AND r.started_at IS NULL
             AND r.not_before_at > active.started_at
             AND r.not_before_at <= CAST(:now AS timestamptz)
     ) AS w

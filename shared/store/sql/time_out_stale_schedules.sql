@@ -11,7 +11,7 @@ WITH stale AS (
         )
         AND NOT EXISTS (
             SELECT FROM workspace_connector_sync_log AS r
-            WHERE r.connector_id = s.connector_id AND r.status = 'scheduled' AND r.attempt > 0
+            WHERE r.connector_id = s.connector_id AND r.status = 'scheduled' AND r.started_at IS NOT NULL
         )
     ORDER BY s.last_run_at
     LIMIT CAST(:page AS integer)

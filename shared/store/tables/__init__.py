@@ -16,6 +16,7 @@ from shared.store.tables.connectors import (
 from shared.store.tables.runs import sync_log, sync_log_event
 from shared.store.tables.schedules import sync_schedule
 from shared.store.tables.ticks import tick
+from shared.store.tables.workers import worker_instance
 from shared.store.tables.workspaces import api_key, workspace
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "sync_schedule",
     "sync_watermark",
     "tick",
+    "worker_instance",
     "workspace",
     "workspace_connector",
 ]

@@ -50,6 +50,8 @@ sync_log = Table(
     Column("period_count", Integer, nullable=False, server_default="1"),
     instant("last_period_at"),
     instant("not_before_at", required=True),
+    # Attempts that count: raised by each lease, put back to 0 by a slice that got on, and lowered
+    # where a provider asked for a pause.
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("max_attempts", Integer, nullable=False, server_default="5"),
     # When a run that waits for another attempt is tried again.
@@ -61,7 +63,12 @@ sync_log = Table(
     # When Cloud Tasks took the newest task; null until it did.
     instant("enqueued_at"),
     instant("lease_expires_at"),
+    # When the newest attempt began.
+    instant("leased_at"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    # Slices that are committed, and where the next goes on, by stream; moved by record together.
+    Column("slices", Integer, nullable=False, server_default="0"),
+    Column("positions", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     instant("started_at"),
     instant("completed_at"),
     Column("duration_ms", BigInteger, nullable=True),
@@ -114,6 +121,7 @@ sync_log = Table(
     ),
     CheckConstraint("error IS NULL OR status <> 'success'", name="no_error_on_success"),
     CheckConstraint("attempt BETWEEN 0 AND max_attempts", name="attempts_are_bounded"),
+    CheckConstraint("slices >= 0", name="slices_range"),
     CheckConstraint("period_count >= 1", name="period_count_range"),
     CheckConstraint(
         "last_period_at IS NULL OR (period_count > 1 AND last_period_at > period_at)",

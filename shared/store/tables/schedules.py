@@ -49,6 +49,8 @@ sync_schedule = Table(
     Column("missed_run_policy", String(16), nullable=False, server_default="run_once"),
     Column("catch_up_window_seconds", Integer, nullable=False, server_default="86400"),
     Column("spread_seconds", Integer, nullable=False, server_default="0"),
+    # How often a run is tried before it ends as failed; copied into each run.
+    Column("max_attempts", Integer, nullable=False, server_default="5"),
     # What becomes of periods within a blackout window of the workspace.
     Column("blackout_policy", String(16), nullable=False, server_default="skip"),
     # The first period that has no run row yet; moved by the dispatcher with planned_through.
@@ -124,6 +126,7 @@ sync_schedule = Table(
         "pause_note IS NULL OR paused_until IS NOT NULL", name="pause_note_only_on_pause"
     ),
     CheckConstraint("catch_up_window_seconds BETWEEN 0 AND 31536000", name="catch_up_window_range"),
+    CheckConstraint("max_attempts BETWEEN 1 AND 20", name="max_attempts_range"),
     CheckConstraint("spread_seconds BETWEEN 0 AND 86400", name="spread_range"),
     one_of(
         "last_run_status",

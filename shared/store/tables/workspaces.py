@@ -36,6 +36,8 @@ workspace = Table(
     Column("retention_days", Integer, nullable=False, server_default="90"),
     created_at(),
     updated_at(),
+    # While it is set, nothing of the workspace is planned or started; set by an operator.
+    instant("disabled_at"),
     instant("deleted_at"),
     CheckConstraint("slug ~ '^[a-z0-9][a-z0-9-]*$'", name="workspace_slug_form"),
     CheckConstraint("length(btrim(name)) > 0", name="workspace_name_not_blank"),

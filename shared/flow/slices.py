@@ -1,0 +1,66 @@
+"""Slices of one run: each has to get on, and what they did adds up."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.connectors.base import SyncRequest, SyncResult, Watermark
+from shared.connectors.watermarks import is_behind
+from shared.errors import PermanentError
+
+MAX_SLICES = 1_000
+"""Two weeks of slices of 20 minutes: what takes longer turns for ever."""
+
+
+def require_progress(request: SyncRequest, result: SyncResult, slices: int) -> None:
+    """Raise `PermanentError` if a slice that is not the last did not get on.
+
+    `slices` were committed before it. A source that yields the same cursor for ever, or goes
+    backwards, would otherwise be read until the end of time.
+    """
+    given = dict(request.watermarks)
+    for watermark in result.watermarks:
+        before = given.get(watermark.stream)
+        if before is not None and is_behind(watermark, before):
+            raise PermanentError(
+                f"The source went backwards: the cursor of {watermark.stream} is smaller than it"
+                " was. Choose a cursor that grows with every change, or reset the stream.",
+                code="cursor_backwards",
+            )
+        given[watermark.stream] = watermark
+    if given == request.watermarks and result.positions == request.positions:
+        raise PermanentError(
+            "The source does not get on: it says that there is more, and gives the same cursor as"
+            " before. Choose a cursor that tells its records apart.",
+            code="cursor_stuck",
+        )
+    if slices + 1 >= MAX_SLICES:
+        raise PermanentError(
+            f"The source did not come to an end in {MAX_SLICES} slices.", code="too_many_slices"
+        )
+
+
+def kept_watermarks(request: SyncRequest, result: SyncResult) -> list[Watermark]:
+    """Return the new watermarks, without those that would go behind what is stored."""
+    return [
+        watermark
+        for watermark in result.watermarks
+        if watermark.stream not in request.watermarks
+        or not is_behind(watermark, request.watermarks[watermark.stream])
+    ]
+
+
+def add_up(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the facts of a slice with the numbers of the slices before added, at any depth."""
+    return {key: _sum(before.get(key), value) for key, value in after.items()}
+
+
+def _sum(before: Any, after: Any) -> Any:
+    if isinstance(before, Mapping) and isinstance(after, Mapping):
+        return {**before, **add_up(before, after)}
+    if _is_number(before) and _is_number(after):
+        return before + after
+    return after
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

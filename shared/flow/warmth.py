@@ -1,0 +1,64 @@
+"""A worker's warmth: whether this instance is cold, its signs of life, and what a sync imports."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from sqlalchemy import Engine
+
+from shared.clock import monotonic
+from shared.connectors.registry import connector_type, slugs
+from shared.logs import log_event
+from shared.store.engine import single_statements
+from shared.store.workers import note_worker_seen
+
+if TYPE_CHECKING:
+    from shared.gcp.task_queue import CloudTasksQueue
+
+_log = logging.getLogger(__name__)
+_SIGN_OF_LIFE_SECONDS = 60.0
+
+
+class Instance:
+    """The process of a worker: whether it is cold, and its signs of life."""
+
+    def __init__(self) -> None:
+        self._id = uuid4()
+        self._is_cold = True
+        self._noted: float | None = None
+        self._lock = threading.Lock()
+
+    def begin_request(self) -> bool:
+        """Tell whether this request is the first of the instance."""
+        with self._lock:
+            was_cold, self._is_cold = self._is_cold, False
+        return was_cold
+
+    def note_alive(self, engine: Engine) -> None:
+        """Give a sign of life, at most once a minute."""
+        now = monotonic()
+        with self._lock:
+            if self._noted is not None and now - self._noted < _SIGN_OF_LIFE_SECONDS:
+                return
+            self._noted = now
+        with single_statements(engine) as connection:
+            note_worker_seen(connection, self._id)
+
+
+def warm_up(engine: Engine, open_queue: "Callable[[], CloudTasksQueue]") -> None:
+    """Load what a sync needs: every connector type's source, the database, Cloud Tasks."""
+    started = monotonic()
+    for slug in slugs():
+        connector_type(slug).warm_up()
+    open_queue()
+    with single_statements(engine) as connection:
+        connection.exec_driver_sql("SELECT 1")
+    log_event(
+        _log,
+        logging.INFO,
+        "worker_warm",
+        "The worker is warm",
+        duration_ms=int((monotonic() - started) * 1_000),
+    )
