@@ -1,10 +1,13 @@
 import threading
+import time
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, text
 
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
 from shared.errors import LeaseLostError
+from shared.flow import attempt as attempt_flow
 from shared.flow.attempt import AttemptResult, attempt_run
 from tests.factories import at, events_of, runs_of
 from tests.flow.queues import PausedQueue
@@ -128,3 +131,43 @@ def test_a_silent_worker_loses_its_run_to_the_next_attempt(
     [after] = runs_of(engine, schedule["id"])
     assert (after["status"], after["attempt"], after["fence"]) == ("success", 2, 3)
     assert "lease_expired" in events_of(engine, run["id"])
+
+
+def test_a_worker_that_hangs_loses_its_lease_when_no_task_waits_for_it_any_more(
+    engine: Engine, paused: PausedQueue, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt_flow, "LONGEST_ATTEMPT", timedelta(seconds=0.2))
+    schedule, run = due_run(engine, paused)
+
+    def hang(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+        while True:
+            time.sleep(0.02)
+            request.has_time()
+
+    script.behaviour = hang
+    workshop = make_workshop(engine, paused, lease=timedelta(seconds=1.5))
+    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
+    tick(engine, paused, at("02:10"))
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["fence"]) == ("scheduled", 2)
+
+
+def test_a_page_that_is_read_after_the_lease_was_lost_is_the_last(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    _, run = due_run(engine, paused)
+    pages: list[int] = []
+
+    def read(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+        with engine.begin() as connection:
+            connection.execute(text("UPDATE workspace_connector_sync_log SET fence = fence + 1"))
+        for page in range(1_000):
+            request.has_time()
+            pages.append(page)
+            time.sleep(0.02)
+        return moved()
+
+    script.behaviour = read
+    workshop = make_workshop(engine, paused, lease=timedelta(seconds=0.3))
+    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
+    assert len(pages) < 1_000

@@ -1,0 +1,286 @@
+"""A run that takes longer than its time goes on in another task, and always gets on."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine
+
+from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.errors import TransientError
+from shared.flow import slices as slices_flow
+from shared.flow.attempt import AttemptResult, attempt_run
+from tests.factories import at, events_of, make_schedule, make_tenant, runs_of
+from tests.flow.queues import PausedQueue
+from tests.flow.workers import (
+    Script,
+    ScriptedConfig,
+    call_of,
+    due_run,
+    make_workshop,
+    moved,
+    schedule_row,
+    tick,
+    watermark_of,
+)
+
+Behaviour = Callable[[SyncRequest, ConfirmLease], SyncResult]
+
+
+def slice_of(cursor: str, row: int, *, failed: int = 0) -> SyncResult:
+    """Return the result of a slice that stopped at a row."""
+    return replace(moved(cursor=cursor, failed=failed), positions={"flight": {"row": row}})
+
+
+def behave(*results: SyncResult | Exception) -> Behaviour:
+    """Return a connector that ends as told, slice by slice."""
+    coming = list(results)
+
+    def next_slice(_request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+        result = coming.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    return next_slice
+
+
+def work(engine: Engine, paused: PausedQueue, schedule: Mapping, seconds: int) -> AttemptResult:
+    """Deliver the newest task of the only run, some seconds after two."""
+    [run] = runs_of(engine, schedule["id"])
+    now = at("02:00") + timedelta(seconds=seconds)
+    return attempt_run(make_workshop(engine, paused), call_of(run), now=now)
+
+
+def test_a_slice_commits_its_watermark_and_the_run_goes_on_in_a_task_of_its_own(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+    script.behaviour = behave(slice_of("5", 50), slice_of("9", 90), moved(cursor="12"))
+    before = {task.name for task in paused.tasks()}
+
+    assert work(engine, paused, schedule, 1) is AttemptResult.RECORDED
+
+    [between] = runs_of(engine, schedule["id"])
+    assert (between["status"], between["slices"], between["attempt"]) == ("scheduled", 1, 0)
+    assert between["positions"] == {"flight": {"row": 50}}
+    assert between["admitted_at"] is not None
+    assert watermark_of(engine, run["connector_id"]) == "5"
+    assert schedule_row(engine, schedule["id"])["last_run_status"] == "running"
+    assert len({task.name for task in paused.tasks()} - before) == 1
+
+    work(engine, paused, schedule, 2)
+    work(engine, paused, schedule, 3)
+
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["records_processed"], after["slices"]) == ("success", 9, 2)
+    assert after["positions"] == {}
+    assert after["metadata"]["pages_fetched"] == 3
+    assert after["duration_ms"] == 2_000
+    assert [request.positions for request in script.requests] == [
+        {},
+        {"flight": {"row": 50}},
+        {"flight": {"row": 90}},
+    ]
+    assert watermark_of(engine, run["connector_id"]) == "12"
+    shown = schedule_row(engine, schedule["id"])
+    assert (shown["last_run_status"], shown["last_run_records_synced"]) == ("success", 9)
+    kinds = events_of(engine, run["id"])
+    assert kinds.count("started") == 3
+    assert kinds.count("slice_completed") == 2
+
+
+def test_records_that_an_early_slice_rejected_make_the_whole_run_partial(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused)
+    script.behaviour = behave(slice_of("5", 50, failed=2), moved(cursor="12"))
+    work(engine, paused, schedule, 1)
+    work(engine, paused, schedule, 2)
+    assert schedule_row(engine, schedule["id"])["last_run_status"] == "partial"
+    assert runs_of(engine, schedule["id"])[0]["records_failed"] == 2
+
+
+def test_a_slice_that_got_on_gives_the_run_all_its_attempts_back(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused, max_attempts=2)
+    trouble = TransientError("The source was away.")
+    script.behaviour = behave(trouble, slice_of("5", 50), trouble, slice_of("6", 60), moved())
+    for step in range(5):
+        work(engine, paused, schedule, 4_000 * (step + 1))
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["slices"]) == ("success", 2)
+    assert script.requests[3].positions == {"flight": {"row": 50}}
+
+
+@pytest.mark.parametrize(
+    "second",
+    [slice_of("5", 50), replace(slice_of("5", 50), watermarks=())],
+    ids=["the same watermark", "no watermark"],
+)
+def test_a_source_that_yields_the_same_cursor_for_ever_ends_with_an_error(
+    engine: Engine, paused: PausedQueue, script: Script, second: SyncResult
+) -> None:
+    schedule, run = due_run(engine, paused)
+    script.behaviour = behave(slice_of("5", 50), second)
+    work(engine, paused, schedule, 1)
+    work(engine, paused, schedule, 2)
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"]) == ("error", "cursor_stuck")
+    assert "does not get on" in after["error"]
+    assert watermark_of(engine, run["connector_id"]) == "5"
+
+
+def test_a_source_that_goes_backwards_ends_with_an_error(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+    script.behaviour = behave(slice_of("5", 50), slice_of("4", 40))
+    work(engine, paused, schedule, 1)
+    work(engine, paused, schedule, 2)
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"]) == ("error", "cursor_backwards")
+    assert "flight" in after["error"]
+    assert watermark_of(engine, run["connector_id"]) == "5"
+
+
+def test_the_number_of_slices_is_bounded(
+    engine: Engine, paused: PausedQueue, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices_flow, "MAX_SLICES", 3)
+    schedule, _ = due_run(engine, paused)
+    script.behaviour = behave(*(slice_of(str(row), row) for row in range(1, 5)))
+    for step in range(3):
+        work(engine, paused, schedule, step + 1)
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"], after["slices"]) == ("error", "too_many_slices", 2)
+
+
+def test_the_end_of_a_sync_never_moves_a_watermark_back(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+    script.behaviour = behave(slice_of("12", 50), moved(cursor="7"))
+    work(engine, paused, schedule, 1)
+    work(engine, paused, schedule, 2)
+    assert runs_of(engine, schedule["id"])[0]["status"] == "success"
+    assert watermark_of(engine, run["connector_id"]) == "12"
+
+
+def test_between_two_slices_no_other_run_of_the_connector_starts(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule = make_schedule(engine, make_tenant(engine), from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:45"))
+    first, second = runs_of(engine, schedule["id"])
+    script.behaviour = behave(slice_of("5", 50), moved())
+    workshop = make_workshop(engine, paused)
+    attempt_run(workshop, call_of(first), now=at("02:01"))
+
+    between = attempt_run(workshop, call_of(second), now=at("02:02"))
+    attempt_run(workshop, call_of(first), now=at("02:02:01"))
+
+    assert between is AttemptResult.SKIPPED
+    first, second = runs_of(engine, schedule["id"])
+    assert (first["status"], second["reason"]) == ("success", "overlap")
+
+
+def test_a_run_on_its_way_waits_for_another_that_came_between_instead_of_being_skipped(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule = make_schedule(engine, make_tenant(engine), from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:45"))
+    first, second = runs_of(engine, schedule["id"])
+    workshop = make_workshop(engine, paused)
+    away = TransientError("The source was away.")
+    script.behaviour = behave(slice_of("5", 50), away)
+    attempt_run(workshop, call_of(first), now=at("02:01"))
+    attempt_run(workshop, call_of(first), now=at("02:01:01"))
+
+    def meanwhile(*_: object) -> SyncResult:
+        script.behaviour = lambda *_: moved()
+        assert attempt_run(workshop, call_of(first), now=at("03:00")) is AttemptResult.PUT_BACK
+        return moved()
+
+    script.behaviour = meanwhile
+    assert attempt_run(workshop, call_of(second), now=at("02:59")) is AttemptResult.RECORDED
+    assert attempt_run(workshop, call_of(first), now=at("03:01")) is AttemptResult.RECORDED
+    assert [run["status"] for run in runs_of(engine, schedule["id"])] == ["success", "success"]
+
+
+def test_two_runs_on_their_way_do_not_keep_each_other_from_going_on(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule = make_schedule(engine, make_tenant(engine), from_instant=at("02:00"))
+    tick(engine, paused, at("02:00:45"))
+    first, second = runs_of(engine, schedule["id"])
+    workshop = make_workshop(engine, paused)
+    away = TransientError("The source was away.")
+    script.behaviour = behave(
+        slice_of("5", 50), away, slice_of("6", 60), moved(cursor="8"), moved(cursor="9")
+    )
+    attempt_run(workshop, call_of(first), now=at("02:01"))
+    attempt_run(workshop, call_of(first), now=at("02:01:01"))
+    attempt_run(workshop, call_of(second), now=at("02:59"))
+    tick(engine, paused, at("03:00"))  # the first has a place again, the second kept its own
+
+    assert attempt_run(workshop, call_of(second), now=at("03:00:01")) is AttemptResult.PUT_BACK
+    assert attempt_run(workshop, call_of(first), now=at("03:00:02")) is AttemptResult.RECORDED
+    assert attempt_run(workshop, call_of(second), now=at("03:00:03")) is AttemptResult.RECORDED
+    runs = runs_of(engine, schedule["id"])[:2]
+    assert [run["status"] for run in runs] == ["success", "success"]
+
+
+def test_a_lost_task_between_two_slices_is_made_again(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused)
+    script.behaviour = behave(slice_of("5", 50), moved())
+    work(engine, paused, schedule, 1)
+    [between] = runs_of(engine, schedule["id"])
+    tick(engine, paused, at("02:20"))
+    tick(engine, paused, at("02:40"))
+    [later] = runs_of(engine, schedule["id"])
+    assert later["task_generation"] > between["task_generation"]
+    assert later["enqueued_at"] is not None
+    assert work(engine, paused, schedule, 3_000) is AttemptResult.RECORDED
+
+
+def test_reading_has_half_of_a_slices_time_and_the_lease_is_asked_for_at_each_page(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused)
+    seen: list[bool] = []
+
+    def read(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+        seen.append(request.has_time())
+        return moved()
+
+    script.behaviour = read
+    workshop = replace(make_workshop(engine, paused), slice=timedelta(microseconds=1))
+    attempt_run(workshop, call_of(run), now=at("02:00:01"))
+    assert seen == [False]
+    assert runs_of(engine, schedule["id"])[0]["status"] == "success"
+
+
+def test_marks_of_another_column_or_type_are_compared_with_nothing() -> None:
+    number = {"type": "int", "value": "5"}
+    kept = slices_flow.kept_watermarks(
+        _request(Watermark("flight", "updated_at", number)),
+        replace(moved(), watermarks=(Watermark("flight", "id", {"type": "int", "value": "1"}),)),
+    )
+    assert [mark.cursor for mark in kept] == ["id"]
+
+
+def _request(*watermarks: Watermark) -> SyncRequest:
+    return SyncRequest(
+        run_id=uuid4(),
+        connector_id=uuid4(),
+        config=ScriptedConfig(),
+        watermarks={mark.stream: mark for mark in watermarks},
+        dataset_url="",
+        dataset_name="",
+    )
