@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
+from shared.crash_points import CrashPoint, reach
 from shared.domain.access import Principal
 from shared.domain.run import TriggerType, interactive_key
 from shared.errors import ConflictError, NotFoundError
@@ -49,6 +50,7 @@ def trigger_schedule(
     run that is active.
     """
     run = _write_run(engine, principal, schedule)
+    reach(CrashPoint.TRIGGERED)
     with single_statements(engine) as connection:
         now = as_of(connection, None)
     enqueue_workspace(engine, open_queue, principal.workspace_id, now=now, horizon=now)

@@ -87,3 +87,35 @@ def test_an_unpacked_bundle_can_be_served_from_its_own_folder(
     )
 
     assert done.returncode == 0, done.stderr
+
+
+def test_crash_points_are_taken_out_and_every_line_keeps_its_number(
+    project: Path, tmp_path: Path
+) -> None:
+    armed = (
+        "from shared.crash_points import CrashPoint, reach\n\n\n"
+        "def f(x):\n    if x:\n        reach(CrashPoint.LEASED)\n    return x\n"
+    )
+    (project / "shared/flow.py").write_text(armed)
+    (project / "shared/crash_points.py").write_text("def reach(point): ...\n")
+    with zipfile.ZipFile(build("worker", tmp_path / "build", project)) as bundle:
+        bare = bundle.read("shared/flow.py").decode()
+        assert "shared/crash_points.py" not in bundle.namelist()
+    assert bare == "\n\n\ndef f(x):\n    if x:\n        pass\n    return x\n"
+
+
+def test_a_crash_point_that_cannot_be_taken_out_is_refused(project: Path, tmp_path: Path) -> None:
+    (project / "shared/flow.py").write_text("x = 1; reach(CrashPoint.LEASED)\n")
+    with pytest.raises(ValueError, match="a line of its own"):
+        build("worker", tmp_path / "build", project)
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_no_bundle_of_the_product_knows_a_crash_point(function: str, tmp_path: Path) -> None:
+    with zipfile.ZipFile(build(function, tmp_path)) as bundle:
+        sources = [name for name in bundle.namelist() if name.endswith(".py")]
+        for name in sources:
+            text = bundle.read(name).decode()
+            compile(text, name, "exec")
+            assert "crash_point" not in text.lower(), name
+            assert "CrashPoint" not in text, name
