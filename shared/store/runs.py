@@ -61,15 +61,17 @@ def admit_runs(
 ) -> Sequence[AdmittedRun]:
     """Give up to `page` runs that start by `horizon` the free places of their workspaces.
 
-    Returns them in the order in which they want their tasks: interactive ones first, then soonest.
+    Returns them in the order in which they want their tasks: interactive ones first, and the first
+    of each workspace before the second of any.
     """
     parameters = {"now": now, "horizon": horizon, "page": page, "workspace_id": workspace_id}
-    rows = connection.execute(load_sql("admit_runs"), parameters).mappings()
-    return sorted(map(to_admitted_run, rows), key=_urgency)
+    rows = connection.execute(load_sql("admit_runs"), parameters).mappings().all()
+    return [to_admitted_run(row) for row in sorted(rows, key=_urgency)]
 
 
-def _urgency(run: AdmittedRun) -> tuple[bool, datetime, int]:
-    return not run.trigger_type.is_interactive, run.not_before_at, run.id
+def _urgency(row: Row) -> tuple[bool, int, datetime, int]:
+    is_interactive = TriggerType(row["trigger_type"]).is_interactive
+    return not is_interactive, row["place"], row["not_before_at"], row["id"]
 
 
 def runs_wanting_a_task(

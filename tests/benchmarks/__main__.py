@@ -3,7 +3,15 @@
 import subprocess
 import sys
 
-BENCHMARKS = ("recurrence", "cloud_tasks", "dispatch", "catch_up", "start_lag", "database_sync")
+BENCHMARKS = (
+    "recurrence",
+    "cloud_tasks",
+    "dispatch",
+    "catch_up",
+    "start_lag",
+    "fairness",
+    "database_sync",
+)
 
 
 def main() -> int:

@@ -75,12 +75,12 @@ def main() -> None:
         server.create_database("bench")
         upgrade(server.url("bench"))
         port = free_port()
-        environment = _environment(server.url("bench"), port, cloud.address, cloud.certs_url)
+        environment = worker_environment(server.url("bench"), port, cloud.address, cloud.certs_url)
         settings = Settings.from_env(environment)
         ensure_queues(client, settings)
         engine = create_engine_for(settings.database_url)
         queue = CloudTasksQueue(client, settings)
-        with _worker(environment, port):
+        with serve_worker(environment, port):
             alone = [_lags(engine, queue, 1)[0] for _ in range(5)]
             many = sorted(_lags(engine, queue, due))
         engine.dispose()
@@ -107,7 +107,8 @@ def _lags(engine: Engine, queue: CloudTasksQueue, due: int) -> list[float]:
     raise RuntimeError(f"only {len(ended)} of {due} runs ended")
 
 
-def _environment(database: str, port: int, tasks: str, certs: str) -> dict[str, str]:
+def worker_environment(database: str, port: int, tasks: str, certs: str) -> dict[str, str]:
+    """Return the variables of a deployment whose worker listens on `port`."""
     return {
         **os.environ,
         "PYTHONPATH": str(_ROOT),
@@ -126,7 +127,8 @@ def _environment(database: str, port: int, tasks: str, certs: str) -> dict[str, 
 
 
 @contextmanager
-def _worker(environment: dict[str, str], port: int) -> Iterator[None]:
+def serve_worker(environment: dict[str, str], port: int) -> Iterator[None]:
+    """Serve a worker whose connector does nothing, until the block ends."""
     source = ("--source", "tests/benchmarks/noop_worker.py", "--target", "worker")
     address = ("--host", "127.0.0.1", "--port", str(port))
     command = [sys.executable, "-m", "functions_framework", *source, *address]

@@ -1,10 +1,13 @@
 import threading
+from datetime import timedelta
 
 from sqlalchemy import Engine, text
 
 from shared.flow.attempt import AttemptResult, attempt_run
+from shared.flow.plan import plan_due
 from shared.store.engine import create_engine_for
 from shared.store.rows import Row
+from shared.store.runs import admit_runs
 from tests.factories import at, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
@@ -152,3 +155,18 @@ def all_runs(engine: Engine) -> list[Row]:
             "SELECT * FROM workspace_connector_sync_log ORDER BY admitted_at NULLS LAST, id"
         )
         return list(connection.execute(query).mappings())
+
+
+def test_the_single_run_of_a_workspace_gets_its_task_beside_the_first_of_a_busy_one(
+    engine: Engine,
+) -> None:
+    busy, quiet = make_tenant(engine), make_tenant(engine)
+    for _ in range(30):
+        make_schedule(engine, busy, from_instant=at("01:59"), cron_expression="0 2 * * *")
+    make_schedule(engine, quiet, from_instant=at("01:59"), cron_expression="0 2 * * *")
+    plan_due(engine, at("01:59:30"), timedelta(seconds=90), lambda: True)
+    with engine.begin() as connection:
+        page = admit_runs(connection, now=at("01:59:30"), horizon=at("02:01"), page=10)
+    owners = [run.workspace_id for run in page]
+    assert len(owners) == 10
+    assert owners.index(quiet.workspace_id) <= 1

@@ -80,7 +80,8 @@ candidate AS (
 admitted AS (
     SELECT
         c.id,
-        c.workspace_id
+        c.workspace_id,
+        c.place
     FROM candidate AS c
     WHERE c.place + (
         SELECT count(*)
@@ -109,4 +110,5 @@ RETURNING
     r.idempotency_key,
     r.task_generation,
     r.trigger_type,
-    r.not_before_at
+    r.not_before_at,
+    a.place
