@@ -12,7 +12,7 @@ from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
 from shared.crash_points import CrashPoint, reach
 from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
-from shared.domain.retry import wait_before_retry
+from shared.domain.retry import decide_retry
 from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
 from shared.flow.slices import add_up, kept_watermarks, require_progress
 from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
@@ -127,9 +127,15 @@ def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
 
 def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta | None) -> Outcome:
     facts = job.facts
-    wait = wait_before_retry(
-        str(facts["public_id"]), facts["attempt"], facts["max_attempts"], retry_after
+    attempt = facts["attempt"]
+    retry = decide_retry(
+        f"{facts['public_id']}:{facts['slices']}",
+        attempt,
+        facts["max_attempts"],
+        retry_after,
+        throttled_for=facts["leased_at"] - facts["started_at"],
     )
-    if wait is None:
+    if retry is None:
         return failed(code, message)
-    return waits_for_retry(code, message, wait)
+    spent = attempt if retry.spends_attempt else attempt - 1
+    return waits_for_retry(code, message, retry.wait, attempts_spent=spent)

@@ -212,3 +212,54 @@ def test_a_run_costs_at_most_six_round_trips(
     autocommitted = sum(1 for trip in trips if trip == "BEGIN") - 1
     # SQLAlchemy reports a begin and an end for autocommit connections too, which send neither.
     assert len(trips) - 2 * autocommitted <= 6, trips
+
+
+def test_a_pause_that_a_provider_asks_for_is_kept_shown_and_spends_no_attempt(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused, max_attempts=1)
+    asked = timedelta(minutes=45)
+    script.raises(TransientError("Too many.", code="rate_limited", retry_after=asked))
+    workshop = make_workshop(engine, paused)
+
+    for hour in (2, 3, 4):
+        assert (
+            attempt_run(workshop, call_of(run), now=at(f"{hour:02}:00:01"))
+            is AttemptResult.RECORDED
+        )
+        [waiting] = runs_of(engine, schedule["id"])
+        assert (waiting["status"], waiting["attempt"]) == ("scheduled", 0)
+        assert waiting["reason"] == "rate_limited"
+        assert waiting["next_attempt_at"] == at(f"{hour:02}:45:01")
+
+    script.behaviour = lambda *_: moved()
+    attempt_run(workshop, call_of(run), now=at("05:00"))
+    assert runs_of(engine, schedule["id"])[0]["status"] == "success"
+
+
+def test_a_provider_that_asks_for_pauses_for_more_than_a_day_spends_attempts(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, run = due_run(engine, paused, max_attempts=1)
+    asked = timedelta(minutes=45)
+    script.raises(TransientError("Too many.", code="rate_limited", retry_after=asked))
+    workshop = make_workshop(engine, paused)
+    attempt_run(workshop, call_of(run), now=at("02:00:01"))
+    attempt_run(workshop, call_of(run), now=at("02:00:02", day="2026-03-03"))
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"]) == ("error", "rate_limited")
+
+
+@pytest.mark.parametrize("most", [1, 2, 7])
+def test_a_schedule_says_how_often_its_runs_are_tried(
+    engine: Engine, paused: PausedQueue, script: Script, most: int
+) -> None:
+    schedule, run = due_run(engine, paused, max_attempts=most)
+    script.raises(TransientError("The source was away."))
+    workshop = make_workshop(engine, paused)
+    for attempt in range(most):
+        assert runs_of(engine, schedule["id"])[0]["status"] == "scheduled"
+        now = at("02:00:01") + timedelta(hours=attempt)
+        attempt_run(workshop, call_of(run), now=now)
+    assert runs_of(engine, schedule["id"])[0]["status"] == "error"
+    assert len(script.requests) == most
