@@ -20,7 +20,11 @@ class SynclineError(Exception):
 
 
 class TransientError(SynclineError):
-    """Worth another attempt: the source, the network or we ourselves were in trouble."""
+    """Worth another attempt: the source, the network or we ourselves were in trouble.
+
+    `retry_after` is the wait that the provider asked for: longer than zero, at most a day; None if
+    it asked for none.
+    """
 
     code = "source_unavailable"
 

@@ -1,12 +1,26 @@
 """When a failed attempt is tried again: exponential backoff with full jitter from identity."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+
+from shared.domain.retry_after import LONGEST_RETRY_AFTER
 
 BASE = timedelta(seconds=30)
 CAP = timedelta(minutes=30)
 SHORTEST = timedelta(seconds=1)
-LONGEST_RETRY_AFTER = timedelta(hours=24)
+THROTTLE_PATIENCE = timedelta(hours=24)
+"""For how long a provider may put a run off without an attempt being spent."""
+
+_FIFTIETH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Another attempt: how long it waits, and whether the one that failed counts as spent."""
+
+    wait: timedelta
+    spends_attempt: bool
 
 
 def backoff(identity: str, attempt: int) -> timedelta:
@@ -20,16 +34,27 @@ def backoff(identity: str, attempt: int) -> timedelta:
     return max(step * (digest / 2**64), SHORTEST)
 
 
-def wait_before_retry(
-    identity: str, attempt: int, max_attempts: int, retry_after: timedelta | None
-) -> timedelta | None:
-    """Return how long to wait before the next attempt, or None when there is none left.
+def decide_retry(
+    identity: str,
+    attempt: int,
+    max_attempts: int,
+    retry_after: timedelta | None,
+    throttled_for: timedelta,
+) -> Retry | None:
+    """Decide what follows the failure of attempt `attempt`; None when there is none left.
 
-    A provider's `retry_after` counts when it is longer than the backoff, up to a day.
+    A provider's `retry_after` counts when it is longer than the backoff, up to a day, and spends no
+    attempt. Once `throttled_for` (how long ago the run first started) reaches `THROTTLE_PATIENCE`,
+    it spends attempts as any other failure does, so that nothing waits for ever. One that is zero
+    or negative counts as none.
     """
+    wait = backoff(identity, attempt)
+    if retry_after is not None and retry_after > timedelta(0):
+        wait = min(max(wait, retry_after), LONGEST_RETRY_AFTER)
+        if throttled_for < THROTTLE_PATIENCE:
+            # The attempt stays the same, and its backoff with it: without a wait that grows, a
+            # provider that always asks for a second would be asked tens of thousands of times.
+            return Retry(max(wait, throttled_for / _FIFTIETH), spends_attempt=False)
     if attempt >= max_attempts:
         return None
-    wait = backoff(identity, attempt)
-    if retry_after is None:
-        return wait
-    return min(max(wait, retry_after), LONGEST_RETRY_AFTER)
+    return Retry(wait, spends_attempt=True)

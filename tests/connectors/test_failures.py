@@ -1,126 +1,142 @@
-"""Driver errors become transient or permanent, in words that quote nothing."""
+"""Whatever a sync meets becomes transient or permanent, in words that quote nothing."""
+
+import errno
+from collections.abc import Sequence
+from itertools import pairwise
 
 import psycopg2
 import pymysql
 import pytest
+import requests
+from dlt.common.destination.exceptions import DestinationTransientException
+from dlt.load.exceptions import LoadClientJobFailed
+from dlt.normalize.exceptions import NormalizeException
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy.exc import DBAPIError, NoSuchTableError
 
 from shared.connectors.failures import dataset_failure, source_failure
+from shared.domain.run import Reason
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
-from tests.connectors.databases import PASSWORD, Postgres
+from tests.connectors.databases import PASSWORD
+
+BOTH = (source_failure, dataset_failure)
+CODES = {*Reason, "dataset_unavailable"}
 
 
-def _raised_by_postgres(database: Postgres, state: str) -> psycopg2.Error:
-    with pytest.raises(psycopg2.Error) as raised:
-        database.execute(
-            f"DO $$ BEGIN RAISE EXCEPTION '{PASSWORD}' USING ERRCODE = '{state}'; END $$"
-        )
-    return raised.value
+def answered(status: int) -> requests.HTTPError:
+    response = requests.Response()
+    response.status_code = status
+    return requests.HTTPError(PASSWORD, response=response)
 
 
-@pytest.mark.parametrize(
-    ("state", "kind", "code"),
-    [
-        ("28P01", PermanentError, "authorization"),
-        ("28000", PermanentError, "authorization"),
-        ("42501", PermanentError, "authorization"),
-        ("3D000", PermanentError, "configuration"),
-        ("42P01", PermanentError, "configuration"),
-        ("42703", PermanentError, "configuration"),
-        ("22003", PermanentError, "configuration"),
-        ("42804", PermanentError, "configuration"),
-        ("53300", TransientError, "source_unavailable"),
-        ("57P01", TransientError, "source_unavailable"),
-        ("57P03", TransientError, "source_unavailable"),
-        ("57014", TransientError, "source_unavailable"),
-        ("40P01", TransientError, "source_unavailable"),
-        ("40001", TransientError, "source_unavailable"),
-        ("08006", TransientError, "source_unavailable"),
-        ("XX000", TransientError, "source_unavailable"),
-    ],
-)
-def test_the_sqlstate_of_a_source_decides(
-    source: Postgres, state: str, kind: type[SynclineError], code: str
-) -> None:
-    failure = source_failure(_raised_by_postgres(source, state))
-    assert (type(failure), failure.code) == (kind, code)
-    assert state in str(failure)
-    assert PASSWORD not in str(failure)
+def raised_from(outer: BaseException, inner: BaseException) -> BaseException:
+    outer.__cause__ = inner
+    return outer
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "code"),
-    [
-        ('FATAL:  password authentication failed for user "u"', PermanentError, "authorization"),
-        ('FATAL:  role "u" does not exist', PermanentError, "authorization"),
-        ('FATAL:  database "d" does not exist', PermanentError, "configuration"),
-        ("FATAL:  sorry, too many clients already", TransientError, "source_unavailable"),
-        ("FATAL:  the database system is starting up", TransientError, "source_unavailable"),
-        ('could not translate host name "h" to address', TransientError, "source_unavailable"),
-        ("connection failed: Connection refused", TransientError, "source_unavailable"),
-        ("timeout expired", TransientError, "source_unavailable"),
-        ("etwas anderes", TransientError, "source_unavailable"),
-    ],
-)
-def test_a_connection_that_did_not_come_to_be_is_told_by_its_text(
-    text: str, kind: type[SynclineError], code: str
-) -> None:
-    failure = source_failure(psycopg2.OperationalError(f"{text} {PASSWORD}"))
-    assert (type(failure), failure.code) == (kind, code)
-    assert PASSWORD not in str(failure)
-
-
-@pytest.mark.parametrize(
-    ("number", "kind", "code"),
-    [
-        (1045, PermanentError, "authorization"),
-        (1142, PermanentError, "authorization"),
-        (1049, PermanentError, "configuration"),
-        (1146, PermanentError, "configuration"),
-        (1054, PermanentError, "configuration"),
-        (1040, TransientError, "source_unavailable"),
-        (1213, TransientError, "source_unavailable"),
-        (2003, TransientError, "source_unavailable"),
-        (2013, TransientError, "source_unavailable"),
-        (9999, TransientError, "source_unavailable"),
-    ],
-)
-def test_the_number_of_a_mysql_error_decides(
-    number: int, kind: type[SynclineError], code: str
-) -> None:
-    failure = source_failure(pymysql.err.OperationalError(number, PASSWORD))
-    assert (type(failure), failure.code) == (kind, code)
-    assert str(number) in str(failure)
-    assert PASSWORD not in str(failure)
+def raised_while(outer: BaseException, inner: BaseException) -> BaseException:
+    outer.__context__ = inner
+    return outer
 
 
 def test_an_error_of_ours_inside_a_library_error_comes_out_as_it_is() -> None:
     lost = LeaseLostError("Another worker holds the run.")
-    wrapped = RuntimeError("load failed")
-    wrapped.__cause__ = lost
+    wrapped = raised_from(RuntimeError("load failed"), lost)
     assert source_failure(wrapped) is lost
     assert dataset_failure(wrapped) is lost
 
 
-def test_what_is_not_known_is_told_by_its_class_alone() -> None:
-    for failure in (source_failure(KeyError(PASSWORD)), dataset_failure(KeyError(PASSWORD))):
-        assert failure.code == "internal"
+def test_an_error_of_ours_outweighs_what_broke_while_it_was_handled() -> None:
+    lost = LeaseLostError("Another worker holds the run.")
+    for failure_of in BOTH:
+        assert failure_of(raised_while(psycopg2.OperationalError("rollback"), lost)) is lost
+
+
+def test_a_driver_error_is_found_where_sqlalchemy_keeps_it() -> None:
+    wrapped = DBAPIError(f"SELECT '{PASSWORD}'", None, pymysql.err.OperationalError(1045, PASSWORD))
+    failure = source_failure(wrapped)
+    assert (type(failure), failure.code) == (PermanentError, "authorization")
+    assert str(failure).endswith("(OperationalError 1045).")
+
+
+def test_a_table_that_is_not_there_is_a_permanent_error() -> None:
+    failure = source_failure(NoSuchTableError(PASSWORD))
+    assert (type(failure), failure.code) == (PermanentError, "configuration")
+    assert PASSWORD not in str(failure)
+
+
+def test_what_is_not_known_is_tried_again_and_told_by_its_class_alone() -> None:
+    for failure_of in BOTH:
+        failure = failure_of(KeyError(PASSWORD))
+        assert (type(failure), failure.code) == (TransientError, "internal")
         assert "KeyError" in str(failure)
         assert PASSWORD not in str(failure)
 
 
+def test_what_is_not_known_is_told_by_the_class_that_it_was_raised_from() -> None:
+    for failure_of in BOTH:
+        failure = failure_of(raised_from(RuntimeError(PASSWORD), ZeroDivisionError(PASSWORD)))
+        assert "ZeroDivisionError" in str(failure)
+
+
 @pytest.mark.parametrize(
-    ("state", "kind", "code"),
-    [
-        ("22003", PermanentError, "configuration"),
-        ("23505", PermanentError, "configuration"),
-        ("42501", PermanentError, "authorization"),
-        ("3D000", TransientError, "dataset_unavailable"),
-        ("57P01", TransientError, "dataset_unavailable"),
-        ("53100", TransientError, "dataset_unavailable"),
-    ],
+    "error", [MemoryError(), OSError(errno.ENOSPC, PASSWORD), OSError(errno.EMFILE, PASSWORD)]
 )
-def test_a_dataset_failure_is_permanent_only_if_the_data_cause_it(
-    dataset: Postgres, state: str, kind: type[SynclineError], code: str
+def test_a_worker_without_room_is_our_trouble_and_passes(error: Exception) -> None:
+    for failure_of in BOTH:
+        failure = failure_of(raised_from(RuntimeError(), error))
+        assert (type(failure), failure.code) == (TransientError, "internal")
+        assert "ran out of" in str(failure)
+
+
+def test_a_chain_that_bites_its_tail_has_an_end() -> None:
+    first, second = KeyError(), ValueError()
+    raised_from(raised_from(first, second), first)
+    raised_from(second, first)
+    for failure_of in BOTH:
+        assert failure_of(first).code == "internal"
+
+
+def leaves() -> Sequence[BaseException]:
+    """Return new errors of every family, since chaining changes them."""
+    return (
+        psycopg2.OperationalError(PASSWORD),
+        psycopg2.errors.UniqueViolation(PASSWORD),
+        pymysql.err.InternalError(PASSWORD),
+        NoSuchTableError(PASSWORD),
+        answered(429),
+        answered(404),
+        requests.exceptions.SSLError(PASSWORD),
+        requests.exceptions.InvalidURL(PASSWORD),
+        NormalizeException(PASSWORD),
+        DestinationTransientException(PASSWORD),
+        LoadClientJobFailed("load", "job", PASSWORD, ValueError(PASSWORD)),
+        UnicodeDecodeError("utf-8", PASSWORD.encode(), 0, 1, PASSWORD),
+        ExceptionGroup(PASSWORD, [ValueError(PASSWORD)]),
+        FileNotFoundError(errno.ENOENT, PASSWORD, PASSWORD),
+        RecursionError(PASSWORD),
+        StopIteration(PASSWORD),
+        KeyboardInterrupt(PASSWORD),
+        Exception(),
+        Exception(PASSWORD, {PASSWORD: [PASSWORD]}),
+    )
+
+
+@given(
+    picks=st.lists(
+        st.tuples(st.integers(0, len(leaves()) - 1), st.booleans()), min_size=1, max_size=6
+    )
+)
+def test_every_chain_of_errors_has_an_answer_of_ours_that_quotes_nothing(
+    picks: list[tuple[int, bool]],
 ) -> None:
-    failure = dataset_failure(_raised_by_postgres(dataset, state))
-    assert (type(failure), failure.code) == (kind, code)
+    links = [(leaves()[index], is_cause) for index, is_cause in picks]
+    for (outer, is_cause), (inner, _) in pairwise(links):
+        (raised_from if is_cause else raised_while)(outer, inner)
+    for failure_of in BOTH:
+        failure: SynclineError = failure_of(links[0][0])
+        assert isinstance(failure, TransientError | PermanentError)
+        assert failure.code in CODES
+        assert PASSWORD not in str(failure)
+        assert failure.__cause__ is failure.__context__ is None

@@ -1,0 +1,74 @@
+"""What a failure means: a kind says whether a repeat can help, why it failed, and a sentence."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from shared.domain.run import Reason
+from shared.errors import PermanentError, SynclineError, TransientError
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What an error means. `sentence` goes on after the name of who failed, without a full stop."""
+
+    transient: bool
+    code: str
+    sentence: str
+
+
+def transient(code: Reason, sentence: str) -> Kind:
+    """Return a kind that is worth another attempt."""
+    return Kind(transient=True, code=code.value, sentence=sentence)
+
+
+def permanent(code: Reason, sentence: str) -> Kind:
+    """Return a kind that waits for a person."""
+    return Kind(transient=False, code=code.value, sentence=sentence)
+
+
+CERTIFICATE = permanent(Reason.CONFIGURATION, "has a certificate that cannot be trusted")
+TLS = permanent(Reason.CONFIGURATION, "does not agree on an encrypted connection")
+NAME = transient(Reason.SOURCE_UNAVAILABLE, "has a host name that cannot be resolved")
+REFUSED = transient(Reason.SOURCE_UNAVAILABLE, "cannot be reached")
+TIMEOUT = transient(Reason.SOURCE_UNAVAILABLE, "did not answer in time")
+UNAVAILABLE = transient(Reason.SOURCE_UNAVAILABLE, "failed or closed the connection")
+
+
+def told(who: str, kind: Kind, label: str, retry_after: timedelta | None = None) -> SynclineError:
+    """Return the error to raise. `label` is a class, a status or a code: never anyone's text."""
+    message = f"{who} {kind.sentence} ({label})."
+    if kind.transient:
+        return TransientError(message, code=kind.code, retry_after=retry_after)
+    return PermanentError(message, code=kind.code)
+
+
+_INNER = (
+    "orig",  # SQLAlchemy
+    "original_exception",  # PyMySQL
+    "reason",  # urllib3
+    "original_error",
+    "exception",  # dlt
+    "client_exception",
+    "dbapi_exception",
+    "inner_exc",
+    "cause",
+    "job_exception",
+    "__cause__",
+    "__context__",
+)
+"""Where libraries keep the error that theirs was made of."""
+
+
+def links_of(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and everything it was made of, outermost first, each once."""
+    seen: set[int] = set()
+    waiting: list[Any] = [error]
+    while waiting:
+        link = waiting.pop(0)
+        if not isinstance(link, BaseException) or id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        waiting.extend(getattr(link, name, None) for name in _INNER)
