@@ -1,1 +1,1 @@
-"""Commands for the operators of a deployment: they ask, and change nothing."""
+"""Commands for the operators of a deployment."""

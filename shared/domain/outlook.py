@@ -86,7 +86,6 @@ _UNAVAILABLE: Mapping[str, str] = {
     "pending_authorization": "Its connector is not authorized yet: authorize it to start syncing.",
     "needs_reauthorization": "Its connector lost its authorization: authorize it again to go on.",
     "disabled": "Its connector is disabled: enable it to go on.",
-    "connected": "Its connector was deleted: nothing runs any more.",
 }
 
 _FAILURES: Mapping[str, str] = {

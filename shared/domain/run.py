@@ -16,8 +16,10 @@ class RunStatus(StrEnum):
       lease ran out.
     - SUCCESS, ERROR: the worker finished. Set by record.
     - SKIPPED: the period was not run, `reason` says why. Set by plan and by lease.
-    - CANCELLED: a change of its schedule ended it before it started. Set by replan, which takes it
-      up again when the changed schedule names the same period.
+    - CANCELLED: somebody ended it, waiting or in progress, by itself or with its schedule,
+      connector or workspace; or a change of its schedule ended it before it started. Set by cancel
+      and replan. Planning takes it up again when it never started, nobody cancelled it by itself,
+      and the changed schedule names the same period, which is not reached.
     """
 
     SCHEDULED = "scheduled"
@@ -59,6 +61,11 @@ class TriggerType(StrEnum):
         """Tell whether a person or a source waits for it, so that it overtakes scheduled runs."""
         return self is not TriggerType.CLOUD_TASK
 
+    @property
+    def is_personal(self) -> bool:
+        """Tell whether a person asked for it by name, so that no schedule has a say in it."""
+        return self in (TriggerType.MANUAL, TriggerType.OAUTH_CALLBACK)
+
 
 class Reason(StrEnum):
     """Why a run ended other than by plain success."""
@@ -72,6 +79,12 @@ class Reason(StrEnum):
     ZONE_DATA_CHANGED = "zone_data_changed"
     SCHEDULE_CHANGED = "schedule_changed"
     SCHEDULE_DISABLED = "schedule_disabled"
+    SCHEDULE_DELETED = "schedule_deleted"
+    CONNECTOR_DISABLED = "connector_disabled"
+    CONNECTOR_DELETED = "connector_deleted"
+    WORKSPACE_DISABLED = "workspace_disabled"
+    WORKSPACE_DELETED = "workspace_deleted"
+    CANCELLED_BY_USER = "cancelled_by_user"
     CONNECTOR_UNAVAILABLE = "connector_unavailable"
     TIMED_OUT = "timed_out"
     AUTHORIZATION = "authorization"
@@ -79,6 +92,18 @@ class Reason(StrEnum):
     RATE_LIMITED = "rate_limited"
     SOURCE_UNAVAILABLE = "source_unavailable"
     INTERNAL = "internal"
+
+
+CANCELLATIONS: Mapping[Reason, str] = {
+    Reason.CANCELLED_BY_USER: "A user cancelled the run.",
+    Reason.SCHEDULE_DISABLED: "The run was cancelled: its schedule was disabled.",
+    Reason.SCHEDULE_DELETED: "The run was cancelled: its schedule was deleted.",
+    Reason.CONNECTOR_DISABLED: "The run was cancelled: its connector was disabled.",
+    Reason.CONNECTOR_DELETED: "The run was cancelled: its connector was deleted.",
+    Reason.WORKSPACE_DISABLED: "The run was cancelled: its workspace was disabled.",
+    Reason.WORKSPACE_DELETED: "The run was cancelled: its workspace was deleted.",
+}
+"""Why a run that may have started was cancelled, as its schedule shows it."""
 
 
 def scheduled_key(connector: UUID, period_at: datetime) -> str:

@@ -10,6 +10,7 @@ from shared.domain.schedule import UNTIL_RESUMED
 from shared.errors import InvalidInputError, Problem
 from shared.flow.replan import replan
 from shared.flow.schedules import Planner, finish_change, require_schedule
+from shared.store.cancel import lock_run_in_progress
 from shared.store.rows import Row
 from shared.store.schedules import update_schedule
 from shared.store.ticks import as_of
@@ -65,6 +66,7 @@ def _set(
                 )
             )
         if until is not None or row["paused_until"] is not None:
+            lock_run_in_progress(connection, row["connector_id"])
             planned = replan(
                 connection,
                 [row["id"]],

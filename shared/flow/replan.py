@@ -42,7 +42,7 @@ def replan(
     """
     if not ids:
         return 0
-    _settle(connection, ids, now)
+    settle(connection, ids, now)
     cancel_ahead(connection, ids, reason, halted_until=halted_until, now=now)
     if change is not None:
         change()
@@ -87,8 +87,8 @@ def plan_ahead(
     return claimed
 
 
-def _settle(connection: Connection, ids: Sequence[int], now: datetime) -> None:
-    """Decide, as the schedules are, every period up to `now` that has no row yet.
+def settle(connection: Connection, ids: Sequence[int], now: datetime) -> None:
+    """Lock schedules and decide, as they are, every period up to `now` that has no row yet.
 
     Their own next periods have no say: older zone data may have computed them.
     """

@@ -15,7 +15,6 @@ from shared.domain.recurrence import Recurrence, require_minimum_interval
 from shared.domain.recurrence_code import RecurrenceCode
 from shared.domain.run import Reason
 from shared.domain.schedule import (
-    UNTIL_RESUMED,
     Frequency,
     RecurrenceFields,
     build_recurrence,
@@ -23,6 +22,7 @@ from shared.domain.schedule import (
     unused_by,
 )
 from shared.errors import ConflictError, NotFoundError, RecurrenceError
+from shared.flow.cancel import end_runs_of_schedule
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.replan import plan_ahead, replan
 from shared.store.connectors import find_connector
@@ -130,29 +130,33 @@ def change_schedule(
     """Change some settings of a schedule, by their names in `ScheduleSettings`.
 
     A new frequency clears the settings that it does not use, unless they are given. Whatever
-    touches the timing recomputes it from `now` and cancels the runs planned ahead. Raises
-    `RecurrenceError`, or `NotFoundError`.
+    touches the timing recomputes it from `now` and cancels the runs planned ahead. Disabling it
+    cancels whatever of it waits or is in progress, but for manual runs. Raises `RecurrenceError`,
+    or `NotFoundError`.
     """
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         before = require_schedule(connection, principal, schedule)
         at = as_of(connection, now)
         columns = _changed(principal, before, changes, at)
-        planned = 0
+        runs = 0
         if columns.keys() <= _NOT_PLANNED_BY and before["plan_error"] is None:
             update_schedule(connection, before["id"], columns)
-        else:
-            is_enabled = columns.get("is_enabled", before["is_enabled"])
-            planned = replan(
+        elif columns.get("is_enabled", before["is_enabled"]):
+            runs = replan(
                 connection,
                 [before["id"]],
                 now=at,
                 look_ahead=planner.look_ahead,
-                reason=Reason.SCHEDULE_CHANGED if is_enabled else Reason.SCHEDULE_DISABLED,
-                halted_until=None if is_enabled else UNTIL_RESUMED,
+                reason=Reason.SCHEDULE_CHANGED,
                 change=lambda: update_schedule(connection, before["id"], columns),
             )
-    return finish_change(planner, principal, schedule, planned, at)
+        else:
+            runs = end_runs_of_schedule(
+                connection, before, Reason.SCHEDULE_DISABLED, at, spares_personal=True
+            )
+            update_schedule(connection, before["id"], columns)
+    return finish_change(planner, principal, schedule, runs, at)
 
 
 def require_schedule(connection: Connection, principal: Principal, schedule: UUID) -> Row:
@@ -164,17 +168,20 @@ def require_schedule(connection: Connection, principal: Principal, schedule: UUI
 
 
 def finish_change(
-    planner: Planner, principal: Principal, schedule: UUID, planned: int, now: datetime
+    planner: Planner, principal: Principal, schedule: UUID, runs: int, now: datetime
 ) -> Row:
-    """Enqueue the runs that a committed change planned, and return the schedule as it is then."""
-    enqueue_planned(planner, principal, planned, now)
+    """Enqueue what a committed change allows, and return the schedule as it is then."""
+    enqueue_planned(planner, principal, runs, now)
     with single_statements(planner.engine) as connection:
         return require_schedule(connection, principal, schedule)
 
 
-def enqueue_planned(planner: Planner, principal: Principal, planned: int, now: datetime) -> None:
-    """Enqueue the runs that a committed change planned, if it planned any."""
-    if planned:
+def enqueue_planned(planner: Planner, principal: Principal, runs: int, now: datetime) -> None:
+    """Enqueue what a committed change allows, if it planned or ended any runs.
+
+    Those that it planned, and those that get the places of the ones that it ended.
+    """
+    if runs:
         enqueue_workspace(
             planner.engine,
             planner.open_queue,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from shared.store.rows import Row
 from shared.store.tables import connector_credential, workspace_connector
@@ -53,13 +53,25 @@ def insert_credential(
 
 def find_connector(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
     """Return one live connector of a workspace."""
-    query = (
-        select(*_PUBLIC)
-        .where(workspace_connector.c.workspace_id == workspace_id)
-        .where(workspace_connector.c.public_id == public_id)
-        .where(workspace_connector.c.deleted_at.is_(None))
-    )
+    return connection.execute(_one(workspace_id, public_id)).mappings().one_or_none()
+
+
+def lock_connector(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
+    """Return one live connector of a workspace, held until the transaction ends."""
+    query = _one(workspace_id, public_id).with_for_update(key_share=True)
     return connection.execute(query).mappings().one_or_none()
+
+
+def update_connector(connection: Connection, connector_id: int, values: dict[str, Any]) -> Row:
+    """Change some columns of a connector and return what the API shows of it."""
+    query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
+    return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
+
+
+def delete_credential(connection: Connection, connector_id: int) -> None:
+    """Destroy a connector's sealed secrets."""
+    query = delete(connector_credential).where(connector_credential.c.connector_id == connector_id)
+    connection.execute(query)
 
 
 def list_connectors(
@@ -75,3 +87,12 @@ def list_connectors(
         .limit(limit)
     )
     return connection.execute(query).mappings().all()
+
+
+def _one(workspace_id: int, public_id: object) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_PUBLIC)
+        .where(workspace_connector.c.workspace_id == workspace_id)
+        .where(workspace_connector.c.public_id == public_id)
+        .where(workspace_connector.c.deleted_at.is_(None))
+    )

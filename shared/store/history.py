@@ -80,9 +80,7 @@ def list_events(connection: Connection, workspace_id: int, run_id: int) -> Seque
     return connection.execute(query).mappings().all()
 
 
-def detach_runs(
-    connection: Connection, workspace_id: int, schedule_id: int, *, page: int
-) -> int:
+def detach_runs(connection: Connection, workspace_id: int, schedule_id: int, *, page: int) -> int:
     """Let up to `page` ended runs of a schedule name none any more; return how many.
 
     A history may have a million rows: to detach them all in the statement that deletes their

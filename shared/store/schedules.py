@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, Select, insert, or_, select, true, update
+from sqlalchemy import Connection, RowMapping, Select, delete, insert, or_, select, true, update
 
 from shared.domain.blackout import BlackoutWindow
 from shared.domain.plan import Plan
@@ -43,6 +43,7 @@ _PUBLIC = (
     sync_schedule.c.missed_run_policy,
     sync_schedule.c.catch_up_window_seconds,
     sync_schedule.c.spread_seconds,
+    sync_schedule.c.max_attempts,
     sync_schedule.c.blackout_policy,
     sync_schedule.c.next_scheduled_at,
     sync_schedule.c.plan_error,
@@ -96,21 +97,53 @@ def find_schedules_planned_ahead(
     Those with periods after `now` that are decided, those with periods up to `horizon` that a tick
     may be deciding at this moment, and those that were set aside.
     """
-    query = (
-        select(sync_schedule.c.id)
-        .where(sync_schedule.c.workspace_id == workspace_id)
-        .where(
-            or_(
-                sync_schedule.c.planned_through > now,
-                sync_schedule.c.next_scheduled_at <= horizon,
-                sync_schedule.c.plan_error.is_not(None),
-            )
+    query = _keys(workspace_id, after_id=after_id, page=page).where(
+        or_(
+            sync_schedule.c.planned_through > now,
+            sync_schedule.c.next_scheduled_at <= horizon,
+            sync_schedule.c.plan_error.is_not(None),
         )
-        .where(sync_schedule.c.id > after_id)
-        .order_by(sync_schedule.c.id)
-        .limit(page)
     )
     return connection.execute(query).scalars().all()
+
+
+def find_marked_schedules(
+    connection: Connection, workspace_id: int, *, after_id: int, page: int
+) -> Sequence[int]:
+    """Return the keys of up to `page` schedules of a workspace that are planned, by key."""
+    query = _keys(workspace_id, after_id=after_id, page=page).where(
+        or_(
+            sync_schedule.c.planned_through.is_not(None),
+            sync_schedule.c.next_scheduled_at.is_not(None),
+        )
+    )
+    return connection.execute(query).scalars().all()
+
+
+def find_unmarked_schedules(
+    connection: Connection, workspace_id: int, *, after_id: int, page: int
+) -> Sequence[int]:
+    """Return the keys of up to `page` schedules that should be planned and are not, by key.
+
+    Those of deleted connectors and those that were set aside are left out.
+    """
+    query = (
+        _keys(workspace_id, after_id=after_id, page=page)
+        .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
+        .where(workspace_connector.c.deleted_at.is_(None))
+        .where(sync_schedule.c.is_enabled)
+        .where(sync_schedule.c.frequency.not_in(("manual", "realtime")))
+        .where(sync_schedule.c.planned_through.is_(None))
+        .where(sync_schedule.c.next_scheduled_at.is_(None))
+        .where(sync_schedule.c.plan_error.is_(None))
+    )
+    return connection.execute(query).scalars().all()
+
+
+def clear_marks(connection: Connection, ids: Sequence[int]) -> None:
+    """Let the dispatcher forget some schedules, until they are planned anew."""
+    query = update(sync_schedule).where(sync_schedule.c.id.in_(ids))
+    connection.execute(query.values(planned_through=None, next_scheduled_at=None))
 
 
 def time_out_stale_schedules(
@@ -142,6 +175,11 @@ def update_schedule(connection: Connection, schedule_id: int, values: dict[str, 
     if values:
         query = update(sync_schedule).where(sync_schedule.c.id == schedule_id)
         connection.execute(query.values(values))
+
+
+def delete_schedule_row(connection: Connection, schedule_id: int) -> None:
+    """Delete a schedule; the runs that still name it name none then."""
+    connection.execute(delete(sync_schedule).where(sync_schedule.c.id == schedule_id))
 
 
 def to_recurrence_fields(row: Row) -> RecurrenceFields:
@@ -209,6 +247,12 @@ def find_schedule(connection: Connection, workspace_id: int, public_id: object) 
     return connection.execute(query).mappings().one_or_none()
 
 
+def find_schedule_id(connection: Connection, connector_id: int) -> int | None:
+    """Return the key of a connector's schedule, or None."""
+    query = select(sync_schedule.c.id).where(sync_schedule.c.connector_id == connector_id)
+    return connection.execute(query).scalar_one_or_none()
+
+
 def find_pause(connection: Connection, connector_id: int) -> datetime | None:
     """Return until when the schedule of a connector is paused, or None."""
     query = select(sync_schedule.c.paused_until).where(sync_schedule.c.connector_id == connector_id)
@@ -234,6 +278,18 @@ def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
         .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
         .outerjoin(UNFINISHED_RUN, true())
         .where(sync_schedule.c.workspace_id == workspace_id)
+        # The schedule of a deleted connector went with it.
+        .where(workspace_connector.c.deleted_at.is_(None))
+    )
+
+
+def _keys(workspace_id: int, *, after_id: int, page: int) -> Select[Any]:
+    return (
+        select(sync_schedule.c.id)
+        .where(sync_schedule.c.workspace_id == workspace_id)
+        .where(sync_schedule.c.id > after_id)
+        .order_by(sync_schedule.c.id)
+        .limit(page)
     )
 
 

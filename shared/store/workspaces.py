@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,19 @@ from sqlalchemy import Connection, func, insert, or_, select, update
 
 from shared.domain.access import Principal, Role
 from shared.domain.api_keys import ApiKey
+from shared.domain.workspace import WorkspaceState, require_active
+from shared.store.rows import Row
 from shared.store.tables import api_key, sync_schedule, workspace
+
+_STATE = (workspace.c.disabled_at, workspace.c.deleted_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whom a key speaks for, and whether their workspace works."""
+
+    principal: Principal
+    workspace: WorkspaceState
 
 
 def insert_workspace(connection: Connection, values: dict[str, Any]) -> int:
@@ -55,10 +68,22 @@ def lock_workspace(connection: Connection, workspace_id: int) -> None:
     """Let what changes a workspace's schedules happen one after the other, and not with leases.
 
     A lease locks its run before its schedule, a change its schedule before the runs: whoever holds
-    the workspace, as leases do, cannot meet one halfway.
+    the workspace, as leases do, cannot meet one halfway. Raises as `require_active` does: a caller
+    may have been let in just before the workspace was disabled.
     """
-    query = select(workspace.c.id).where(workspace.c.id == workspace_id)
-    connection.execute(query.with_for_update(key_share=True)).one_or_none()
+    require_active(lock_workspace_state(connection, workspace_id))
+
+
+def lock_workspace_state(connection: Connection, workspace_id: int) -> WorkspaceState:
+    """Hold a workspace as `lock_workspace` does, and return its state; for operators."""
+    query = select(*_STATE).where(workspace.c.id == workspace_id)
+    row = connection.execute(query.with_for_update(key_share=True)).mappings().one_or_none()
+    return WorkspaceState.DELETED if row is None else _state(row)
+
+
+def update_workspace(connection: Connection, workspace_id: int, values: dict[str, Any]) -> None:
+    """Change some columns of a workspace."""
+    connection.execute(update(workspace).where(workspace.c.id == workspace_id).values(values))
 
 
 def lock_workspaces_of(connection: Connection, schedule_ids: Sequence[int]) -> None:
@@ -68,7 +93,7 @@ def lock_workspaces_of(connection: Connection, schedule_ids: Sequence[int]) -> N
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
-def find_principal(connection: Connection, key: ApiKey) -> Principal | None:
+def find_caller(connection: Connection, key: ApiKey) -> Caller | None:
     """Return whom a key speaks for, or None when it is unknown, wrong, expired or revoked."""
     query = (
         select(
@@ -78,23 +103,34 @@ def find_principal(connection: Connection, key: ApiKey) -> Principal | None:
             workspace.c.id.label("workspace_id"),
             workspace.c.timezone,
             workspace.c.minimum_interval_seconds,
+            *_STATE,
         )
         .join(workspace, workspace.c.id == api_key.c.workspace_id)
         .where(api_key.c.prefix == key.prefix)
         .where(api_key.c.revoked_at.is_(None))
         .where(or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > func.now()))
-        .where(workspace.c.deleted_at.is_(None))
     )
     row = connection.execute(query).mappings().one_or_none()
     if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
         return None
-    return Principal(
+    principal = Principal(
         workspace_id=row["workspace_id"],
         workspace_timezone=row["timezone"],
         minimum_interval_seconds=row["minimum_interval_seconds"],
         api_key_id=row["id"],
         role=Role(row["role"]),
     )
+    return Caller(principal, _state(row))
+
+
+def find_name_of(connection: Connection, principal: Principal) -> str | None:
+    """Return the name by which people know a caller: that of its key, if it has one."""
+    query = (
+        select(api_key.c.name)
+        .where(api_key.c.workspace_id == principal.workspace_id)
+        .where(api_key.c.id == principal.api_key_id)
+    )
+    return connection.execute(query).scalar_one_or_none()
 
 
 def note_key_used(connection: Connection, key_id: int) -> None:
@@ -106,3 +142,9 @@ def note_key_used(connection: Connection, key_id: int) -> None:
         .where(or_(api_key.c.last_used_at.is_(None), api_key.c.last_used_at < stale))
         .values(last_used_at=func.now())
     )
+
+
+def _state(row: Row) -> WorkspaceState:
+    if row["deleted_at"] is not None:
+        return WorkspaceState.DELETED
+    return WorkspaceState.ACTIVE if row["disabled_at"] is None else WorkspaceState.DISABLED

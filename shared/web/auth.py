@@ -9,9 +9,10 @@ from werkzeug.wrappers import Response
 
 from shared.domain.access import Principal, Role
 from shared.domain.api_keys import parse_api_key
+from shared.domain.workspace import require_active
 from shared.errors import ForbiddenError, UnauthenticatedError
 from shared.store.engine import single_statements
-from shared.store.workspaces import find_principal, note_key_used
+from shared.store.workspaces import find_caller, note_key_used
 from shared.wiring import Wiring
 
 View = Callable[..., Any]
@@ -51,8 +52,9 @@ def _authenticate() -> Principal:
     if key is None:
         raise UnauthenticatedError("Send an API key: Authorization: Bearer syn_…")
     with single_statements(wiring().engine) as connection:
-        found = find_principal(connection, key)
-        if found is None:
+        caller = find_caller(connection, key)
+        if caller is None:
             raise UnauthenticatedError("The API key is unknown, expired or revoked.")
-        note_key_used(connection, found.api_key_id)
-    return found
+        require_active(caller.workspace)
+        note_key_used(connection, caller.principal.api_key_id)
+    return caller.principal

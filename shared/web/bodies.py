@@ -71,6 +71,7 @@ class ScheduleBody(TimingBody):
     is_enabled: bool = True
     overlap_policy: Literal["skip", "queue_one"] = "skip"
     catch_up_window_seconds: Annotated[int, Field(ge=0, le=31_536_000)] = 86_400
+    max_attempts: Annotated[int, Field(ge=1, le=20)] = 5
 
 
 class NewScheduleBody(ScheduleBody):
@@ -97,6 +98,12 @@ class PauseBody(Body):
     """How long a schedule rests, and why; without `until`, until somebody resumes it."""
 
     until: Annotated[str, StringConstraints(max_length=40)] | None = None
+    note: Note | None = None
+
+
+class CancelBody(Body):
+    """Why a run is cancelled, for its timeline."""
+
     note: Note | None = None
 
 

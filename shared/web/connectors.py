@@ -1,4 +1,4 @@
-"""/api/v2/connectors: create and read connectors."""
+"""/api/v2/connectors: create, read, disable, enable and delete connectors."""
 
 import uuid
 from typing import Any
@@ -8,11 +8,13 @@ from flask import Blueprint, url_for
 from shared.domain.access import Role
 from shared.errors import NotFoundError
 from shared.flow.manage import create_connector
+from shared.flow.retire import delete_connector, disable_connector, enable_connector
 from shared.store.connectors import find_connector, list_connectors
 from shared.store.engine import single_statements
 from shared.web.auth import principal, requires, wiring
 from shared.web.bodies import NewConnectorBody, read_body
 from shared.web.paging import page, page_cursor, page_limit
+from shared.web.planner import planner
 from shared.web.present import present_connector
 
 blueprint = Blueprint("connectors", __name__, url_prefix="/api/v2/connectors")
@@ -56,3 +58,25 @@ def read(connector: uuid.UUID) -> dict[str, Any]:
     if row is None:
         raise NotFoundError("There is no such connector.")
     return present_connector(row)
+
+
+@blueprint.post("/<uuid:connector>/disable")
+@requires(Role.EDITOR)
+def disable(connector: uuid.UUID) -> dict[str, Any]:
+    """Let nothing of a connector run; what waits or is in progress is cancelled."""
+    return present_connector(disable_connector(planner(), principal(), connector))
+
+
+@blueprint.post("/<uuid:connector>/enable")
+@requires(Role.EDITOR)
+def enable(connector: uuid.UUID) -> dict[str, Any]:
+    """End the disabling of a connector, without a backlog."""
+    return present_connector(enable_connector(planner(), principal(), connector))
+
+
+@blueprint.delete("/<uuid:connector>")
+@requires(Role.EDITOR)
+def delete(connector: uuid.UUID) -> tuple[str, int]:
+    """Delete a connector with its schedule; what waits or is in progress is cancelled."""
+    delete_connector(planner(), principal(), connector)
+    return "", 204

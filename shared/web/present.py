@@ -9,6 +9,7 @@ from shared.connectors.secrets import secret_fields
 from shared.domain.next_run import find_next_run
 from shared.domain.outlook import is_paused, outlook
 from shared.domain.recurrence import Recurrence
+from shared.domain.run import RunStatus
 from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, Schedule, build_recurrence
 from shared.errors import RecurrenceError
 from shared.flow.sync import dataset_name
@@ -55,6 +56,7 @@ def present_schedule(row: Row) -> dict[str, Any]:
         "missed_run_policy": row["missed_run_policy"],
         "catch_up_window_seconds": row["catch_up_window_seconds"],
         "spread_seconds": row["spread_seconds"],
+        "max_attempts": row["max_attempts"],
         "blackout_policy": row["blackout_policy"],
         "plan_error": row["plan_error"],
         "last_run_at": instant(row["last_run_at"]),
@@ -83,6 +85,7 @@ def present_run(row: Row) -> dict[str, Any]:
         "last_period_at": instant(row["last_period_at"]),
         "not_before_at": instant(row["not_before_at"]),
         "attempt": row["attempt"],
+        "slices": row["slices"],
         "max_attempts": row["max_attempts"],
         "next_attempt_at": instant(row["next_attempt_at"]),
         "started_at": instant(row["started_at"]),
@@ -135,9 +138,13 @@ def _next_period(row: Row, schedule: Schedule, recurrence: Recurrence | None) ->
     """Return the next period that is to run, planned already or not; None while none is."""
     if row["next_scheduled_at"] is None or recurrence is None:
         return None
-    # The table's own next period is the first without a run row, which may be a later one.
-    unplanned = replace(schedule, planned_through=row["as_of"])
-    found = find_next_run(unplanned, recurrence, row["as_of"]).run
+    now, period_at = row["as_of"], row["run_period_at"]
+    if row["run_status"] == RunStatus.SCHEDULED and period_at is not None and period_at > now:
+        return period_at
+    # The table's own next period is the first without a run row, which may be a later one; but
+    # where no run is left, somebody cancelled those that were planned ahead.
+    mark = now if row["run_status"] is not None else max(now, schedule.planned_through)
+    found = find_next_run(replace(schedule, planned_through=mark), recurrence, now).run
     return None if found is None else found.period_at
 
 

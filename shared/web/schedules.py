@@ -1,4 +1,4 @@
-"""/api/v2/sync-schedules: create, read, change and pause schedules, trigger, read the history."""
+"""/api/v2/sync-schedules: create, read, change, pause and delete schedules, trigger, history."""
 
 import uuid
 from typing import Any
@@ -9,6 +9,7 @@ from shared.domain.access import Role
 from shared.domain.instants import parse_instant
 from shared.errors import NotFoundError
 from shared.flow.pause import pause_schedule, resume_schedule
+from shared.flow.retire import delete_schedule
 from shared.flow.schedules import (
     ScheduleSettings,
     change_schedule,
@@ -81,6 +82,14 @@ def change(schedule: uuid.UUID) -> dict[str, Any]:
     """Set some settings of a schedule."""
     changes = read_body(ScheduleChangesBody).model_dump(exclude_unset=True)
     return present_schedule(change_schedule(planner(), principal(), schedule, changes))
+
+
+@blueprint.delete("/<uuid:schedule>")
+@requires(Role.EDITOR)
+def delete(schedule: uuid.UUID) -> tuple[str, int]:
+    """Delete a schedule; what waits or is in progress is cancelled, and its runs stay."""
+    delete_schedule(planner(), principal(), schedule)
+    return "", 204
 
 
 @blueprint.post("/<uuid:schedule>/pause")

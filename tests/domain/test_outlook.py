@@ -318,7 +318,6 @@ def test_a_schedule_that_plans_nothing_says_why(kind: OutlookKind) -> None:
             "Its connector lost its authorization: authorize it again to go on.",
         ),
         ("disabled", "Its connector is disabled: enable it to go on."),
-        ("connected", "Its connector was deleted: nothing runs any more."),
     ],
 )
 def test_a_connector_that_cannot_be_used_is_told_with_what_to_do(status: str, text: str) -> None:

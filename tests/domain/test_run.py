@@ -1,8 +1,11 @@
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
+from shared.domain.outcome import MAX_ERROR_CHARS
 from shared.domain.run import (
+    CANCELLATIONS,
     TRANSITIONS,
+    Reason,
     RunStatus,
     TriggerType,
     interactive_key,
@@ -53,3 +56,15 @@ def test_a_task_id_is_a_hash_that_changes_with_the_generation() -> None:
 
 def test_only_scheduled_runs_are_not_interactive() -> None:
     assert [one for one in TriggerType if not one.is_interactive] == [TriggerType.CLOUD_TASK]
+
+
+def test_whatever_ends_a_run_that_may_have_started_has_a_sentence() -> None:
+    said = {reason for reason in Reason if reason.endswith(("_disabled", "_deleted", "_by_user"))}
+    assert set(CANCELLATIONS) == said
+    assert len(set(CANCELLATIONS.values())) == len(said)
+    assert all(len(sentence) <= MAX_ERROR_CHARS for sentence in CANCELLATIONS.values())
+
+
+def test_what_a_person_asked_for_is_not_the_schedules() -> None:
+    personal = [one for one in TriggerType if one.is_personal]
+    assert personal == [TriggerType.MANUAL, TriggerType.OAUTH_CALLBACK]

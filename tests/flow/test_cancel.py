@@ -190,11 +190,16 @@ def test_a_schedule_that_shows_a_later_run_goes_on_showing_it(
     workshop = make_workshop(engine, paused)
     script.raises(TransientError("The source did not answer."))
     attempt_run(workshop, call_of(first), now=at("02:01"))
-    script.behaviour = lambda *_: moved()
+
+    def work(*_: object) -> object:
+        cancel(engine, paused, first, "02:02:10")
+        assert schedule_row(engine, schedule["id"])["last_run_status"] == "running"
+        return moved()
+
+    script.behaviour = work
     attempt_run(workshop, call_of(second), now=at("02:02"))
 
-    cancel(engine, paused, first, "02:02:10")
-
+    assert runs_of(engine, schedule["id"])[0]["status"] == "cancelled"
     shown = schedule_row(engine, schedule["id"])
     assert (shown["last_run_status"], shown["last_run_error"]) == ("success", None)
     assert shown["last_run_at"] == at("02:02")

@@ -10,24 +10,20 @@ from sqlalchemy import Connection, Engine, text
 
 from shared.domain.outcome import Counts, succeeded
 from shared.domain.run import Reason
-from shared.errors import ConflictError, NotFoundError
 from shared.flow.attempt import AttemptResult, attempt_run
 from shared.flow.cancel import RunEndedError, cancel_run
 from shared.flow.decide import decide_all
 from shared.flow.pause import pause_schedule
 from shared.flow.rescue import rescue
-from shared.flow.retire import delete_schedule, disable_connector, enable_connector
 from shared.flow.schedules import Planner
-from shared.flow.trigger import trigger_schedule
 from shared.flow.workspaces import disable_workspace
 from shared.store.attempts import lease_run, record_outcome
 from shared.store.cancel import cancel_runs
-from shared.store.engine import create_engine_for
 from shared.store.rows import Row
 from shared.store.runs import rescue_expired_leases
 from shared.store.schedules import lock_due_schedules, write_plans
 from shared.store.workspaces import lock_workspace
-from tests.factories import Tenant, at, events_of, make_schedule, make_tenant, runs_of
+from tests.factories import Tenant, at, events_of, make_schedule, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.retiring import (
     Retire,
@@ -44,7 +40,6 @@ from tests.flow.workers import (
     due_run,
     fates,
     make_workshop,
-    moved,
     public_id,
     schedule_row,
     tick,
@@ -327,103 +322,3 @@ def test_whoever_holds_the_run_in_progress_gets_its_schedule_too(
             recording.commit()
 
     assert not isinstance(results[0], Exception), results
-
-
-@pytest.mark.parametrize("retire", WAYS)
-def test_what_is_triggered_while_it_is_being_ended_never_starts(
-    engine: Engine,
-    paused: PausedQueue,
-    script: Script,
-    planner: Planner,
-    retire: Retire,
-) -> None:
-    for _ in range(4):
-        tenant = make_tenant(engine)
-        schedule = make_schedule(engine, tenant, frequency="manual", cron_expression=None)
-        if retire is disable_schedule:
-            pytest.skip("a disabled schedule may be triggered")
-        start, refused = threading.Barrier(2), list[Exception]()
-
-        def ask(tenant: Tenant = tenant, schedule: Row = schedule) -> None:
-            start.wait()
-            opened = lambda: paused.queue  # noqa: E731 (a name for what opens the queue)
-            try:
-                trigger_schedule(engine, opened, tenant.principal, schedule["public_id"])
-            except (ConflictError, NotFoundError) as error:
-                refused.append(error)
-
-        thread = threading.Thread(target=ask)
-        thread.start()
-        start.wait()
-        retire(planner, tenant, schedule, "02:00")
-        thread.join(timeout=30)
-
-        with engine.connect() as connection:
-            query = text("SELECT * FROM workspace_connector_sync_log WHERE connector_id = :id")
-            runs = connection.execute(query, {"id": schedule["connector_id"]}).mappings().all()
-        assert len(runs) + len(refused) == 1
-        for run in runs:
-            attempt_run(make_workshop(engine, paused), call_of(run))
-    assert script.requests == []
-
-
-def test_people_workers_and_ticks_at_once_leave_no_run_without_an_end(
-    database_url: str, engine: Engine, paused: PausedQueue, script: Script
-) -> None:
-    tenant = make_tenant(engine, max_concurrent_syncs=3)
-    schedules = [every_minute(engine, paused, tenant) for _ in range(3)]
-    roomy = create_engine_for(database_url, pool_size=12)
-    planner = Planner(roomy, lambda: paused.queue, LOOK_AHEAD)
-    errors: list[Exception] = []
-    script.behaviour = lambda _request, confirm_lease: confirm_lease() or moved()
-
-    def repeat(act: Callable[[int], object]) -> None:
-        for number in range(12):
-            try:
-                act(number)
-            except RunEndedError:
-                continue
-            except Exception as error:  # noqa: BLE001 (whatever it is, the test names it)
-                errors.append(error)
-
-    def unfinished() -> list[Row]:
-        return [
-            run
-            for schedule in schedules
-            for run in runs_of(engine, schedule["id"])
-            if run["status"] in ("scheduled", "in_progress")
-        ]
-
-    def switch(number: int) -> None:
-        connector = schedules[number % 3]["connector_public_id"]
-        now = at("02:02:10")
-        disable_connector(planner, tenant.principal, connector, now=now)
-        enable_connector(planner, tenant.principal, connector, now=now)
-
-    def work(_number: int) -> None:
-        for run in unfinished()[:3]:
-            attempt_run(make_workshop(roomy, paused), call_of(run), now=at("02:02:10"))
-
-    def cancel(_number: int) -> None:
-        for run in unfinished()[:1]:
-            opened = lambda: paused.queue  # noqa: E731 (a name for what opens the queue)
-            cancel_run(roomy, opened, tenant.principal, public_id(run), now=at("02:02:10"))
-
-    def dispatch(number: int) -> None:
-        tick(roomy, paused, at("02:02:10") + timedelta(seconds=number))
-
-    threads = [
-        threading.Thread(target=repeat, args=(act,)) for act in (switch, work, cancel, dispatch)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-    delete = [delete_schedule(planner, tenant.principal, one["public_id"]) for one in schedules]
-    roomy.dispose()
-
-    assert errors == []
-    assert delete == [None] * 3
-    with engine.connect() as connection:
-        query = text("SELECT DISTINCT status FROM workspace_connector_sync_log")
-        assert set(connection.execute(query).scalars()) <= {"success", "cancelled", "skipped"}

@@ -1,0 +1,138 @@
+"""Disable, enable and delete connectors, and delete schedules: what they have under way ends."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from shared.domain.access import Principal
+from shared.domain.run import Reason
+from shared.errors import ConflictError, NotFoundError
+from shared.flow.cancel import end_runs_of_connector, end_runs_of_schedule
+from shared.flow.replan import plan_ahead, settle
+from shared.flow.schedules import Planner, enqueue_planned, require_schedule
+from shared.store.connectors import delete_credential, lock_connector, update_connector
+from shared.store.engine import single_statements
+from shared.store.history import detach_runs
+from shared.store.rows import Row
+from shared.store.schedules import delete_schedule_row, find_schedule_id, update_schedule
+from shared.store.ticks import as_of
+from shared.store.workspaces import lock_workspace
+
+_PAGE = 5_000
+_UNPLANNED = {
+    "is_enabled": False,
+    "planned_through": None,
+    "next_scheduled_at": None,
+    "plan_error": None,
+}
+
+
+def disable_connector(
+    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+) -> Row:
+    """Let nothing of a connector run until it is enabled: its periods are skipped meanwhile.
+
+    Whatever waits or is in progress is cancelled, manual runs too. A connector that is disabled
+    already stays as it is. Raises `NotFoundError`, or `ConflictError` (connector_unavailable) for
+    one that waits for its authorization: nothing of it runs, and to enable it would claim that it
+    has one.
+    """
+    ended = 0
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        row = _require_connector(connection, principal, connector)
+        at = as_of(connection, now)
+        match row["status"]:
+            case "disabled":
+                pass
+            case "connected":
+                ended = end_runs_of_connector(connection, row["id"], Reason.CONNECTOR_DISABLED, at)
+                row = update_connector(connection, row["id"], {"status": "disabled"})
+            case status:
+                raise ConflictError(
+                    f"The connector is {status.replace('_', ' ')}: nothing of it runs until it is"
+                    " authorized, so that there is nothing to disable.",
+                    code="connector_unavailable",
+                )
+    enqueue_planned(planner, principal, ended, at)
+    return row
+
+
+def enable_connector(
+    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+) -> Row:
+    """End the disabling of a connector: it is planned from now on, without a backlog.
+
+    A connector that is not disabled stays as it is. Raises `NotFoundError`.
+    """
+    planned = 0
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        row = _require_connector(connection, principal, connector)
+        at = as_of(connection, now)
+        if row["status"] == "disabled":
+            schedule_id = find_schedule_id(connection, row["id"])
+            ids = [] if schedule_id is None else [schedule_id]
+            settle(connection, ids, at)
+            row = update_connector(connection, row["id"], {"status": "connected"})
+            planned = plan_ahead(connection, ids, at, planner.look_ahead)
+    enqueue_planned(planner, principal, planned, at)
+    return row
+
+
+def delete_connector(
+    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+) -> None:
+    """Delete a connector and its schedule; its runs stay, its secrets do not.
+
+    Whatever waits or is in progress is cancelled. Its name may be used again. What was synced stays
+    in its dataset. Raises `NotFoundError`.
+    """
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        row = _require_connector(connection, principal, connector)
+        at = as_of(connection, now)
+        ended = end_runs_of_connector(connection, row["id"], Reason.CONNECTOR_DELETED, at)
+        schedule_id = find_schedule_id(connection, row["id"])
+        if schedule_id is not None:
+            # Its row stays with the connector's, so that the history knows of both.
+            update_schedule(connection, schedule_id, _UNPLANNED)
+        delete_credential(connection, row["id"])
+        update_connector(connection, row["id"], {"deleted_at": at})
+    enqueue_planned(planner, principal, ended, at)
+
+
+def delete_schedule(
+    planner: Planner, principal: Principal, schedule: UUID, *, now: datetime | None = None
+) -> None:
+    """Delete a schedule; its runs stay and name no schedule any more.
+
+    Whatever of it waits or is in progress is cancelled, manual runs too: nobody could follow them.
+    It ends in the first transaction; a long history is detached in pages before the last one
+    deletes the row. Cut off in between, the schedule is disabled, and deleting it again goes on.
+    Raises `NotFoundError`.
+    """
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        row = require_schedule(connection, principal, schedule)
+        at = as_of(connection, now)
+        ended = end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
+        update_schedule(connection, row["id"], _UNPLANNED)
+    with single_statements(planner.engine) as connection:
+        while detach_runs(connection, principal.workspace_id, row["id"], page=_PAGE) == _PAGE:
+            pass
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, principal.workspace_id)
+        at = as_of(connection, now)
+        # Somebody may have triggered or enabled it meanwhile.
+        ended += end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
+        delete_schedule_row(connection, row["id"])
+    enqueue_planned(planner, principal, ended, at)
+
+
+def _require_connector(connection: Connection, principal: Principal, connector: UUID) -> Row:
+    row = lock_connector(connection, principal.workspace_id, connector)
+    if row is None:
+        raise NotFoundError("There is no such connector.")
+    return row
