@@ -86,9 +86,11 @@ def whole_minute_before(local: datetime) -> datetime:
 
 
 def _find_change(local: datetime, zone: tzinfo, before: timedelta, after: timedelta) -> ClockChange:
-    # zoneinfo keeps its list of changes to itself, so look for this one by halves.
-    old = instant_of(local, max(before, after))
-    new = instant_of(local, min(before, after))
+    # zoneinfo keeps its list of changes to itself, so look for this one by halves. Clocks change at
+    # whole seconds.
+    whole = local.replace(microsecond=0)
+    old = instant_of(whole, max(before, after))
+    new = instant_of(whole, min(before, after))
     while new - old > _SECOND:
         middle = old + timedelta(seconds=(new - old) // _SECOND // 2)
         if middle.astimezone(zone).utcoffset() == before:

@@ -58,6 +58,12 @@ class UnfinishedRun:
     reason: str | None
     """Why the last attempt failed; None also when its worker fell silent."""
 
+    @property
+    def is_between_slices(self) -> bool:
+        """Tell whether the last attempt got on and the next goes on: nothing failed."""
+        is_waiting = self.status is RunStatus.SCHEDULED and self.started_at is not None
+        return is_waiting and self.attempt == 0 and self.reason is None
+
 
 @dataclass(frozen=True, slots=True)
 class ScheduleState:
@@ -131,14 +137,19 @@ def _of_run(schedule: Schedule, run: UnfinishedRun | None, now: datetime) -> Out
     # What waits for a connector that cannot be used is skipped when its time comes.
     if run is None or not schedule.connector_is_usable:
         return None
+    if run.is_between_slices:
+        since = run.started_at or run.not_before_at
+        text = f"Running since {_brief(schedule, since)}, about to go on."
+        return Outlook(OutlookKind.RUNNING, text, since, run.period_at)
     at, when = run.not_before_at, _brief(schedule, run.not_before_at)
-    failed = f", {_attempt(run.attempt + 1, run)}; {_failure(run)}" if run.attempt > 0 else ""
+    has_started = run.started_at is not None
+    failed = f", {_attempt(run.attempt + 1, run)}; {_failure(run)}" if has_started else ""
     if at <= now:
         waits = "about to start" if run.is_admitted else "waiting for a place in its workspace"
         return Outlook(
             OutlookKind.QUEUED, f"Due since {when} and {waits}{failed}.", at, run.period_at
         )
-    if run.attempt > 0:
+    if has_started:
         return Outlook(OutlookKind.RETRYING, f"Retries at {when}{failed}.", at, run.period_at)
     return None
 

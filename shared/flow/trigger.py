@@ -21,6 +21,7 @@ from shared.store.runs import find_active_run, insert_interactive_run
 from shared.store.schedules import find_schedule
 from shared.store.ticks import as_of
 from shared.store.violations import violation_of
+from shared.store.workspaces import lock_workspace
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
@@ -65,6 +66,8 @@ def trigger_schedule(
 def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
     try:
         with engine.begin() as connection:
+            # Whoever deletes the schedule at this moment comes before or after, not in between.
+            lock_workspace(connection, principal.workspace_id)
             row = find_schedule(connection, principal.workspace_id, schedule)
             if row is None:
                 raise NotFoundError("There is no such schedule.")

@@ -87,12 +87,35 @@ def test_a_run_that_waits_for_another_attempt_says_when_and_why(
     reason: str | None, words: str
 ) -> None:
     at = oslo("2026-03-02 14:03:41")
-    state = with_run(DUE, not_before_at=at, attempt=2, reason=reason)
+    state = with_run(DUE, not_before_at=at, started_at=DUE, attempt=2, reason=reason)
     assert outlook(MONDAYS, state, NOW) == Outlook(
         OutlookKind.RETRYING,
         "Retries at 14:03 on 2 March 2026 (Europe/Oslo), attempt 3 of 5;"
         f" the last one failed: {words}.",
         at,
+        DUE,
+    )
+
+
+def test_a_pause_that_a_provider_asked_for_is_shown_although_no_attempt_is_spent() -> None:
+    at = oslo("2026-03-02 14:45")
+    state = with_run(DUE, not_before_at=at, started_at=DUE, attempt=0, reason="rate_limited")
+    assert outlook(MONDAYS, state, NOW) == Outlook(
+        OutlookKind.RETRYING,
+        "Retries at 14:45 on 2 March 2026 (Europe/Oslo), attempt 1 of 5;"
+        " the last one failed: the source asked for fewer requests.",
+        at,
+        DUE,
+    )
+
+
+def test_a_run_between_two_slices_is_running() -> None:
+    since = oslo("2026-03-02 13:20")
+    state = with_run(DUE, started_at=since, is_admitted=True)
+    assert outlook(MONDAYS, state, NOW) == Outlook(
+        OutlookKind.RUNNING,
+        "Running since 13:20 on 2 March 2026 (Europe/Oslo), about to go on.",
+        since,
         DUE,
     )
 
@@ -107,7 +130,7 @@ PLACE = "waiting for a place in its workspace"
         ({"is_admitted": True}, "about to start."),
         ({"period_at": None, "is_admitted": True}, "about to start."),
         (
-            {"attempt": 1, "reason": "rate_limited"},
+            {"attempt": 1, "started_at": DUE, "reason": "rate_limited"},
             f"{PLACE}, attempt 2 of 5; the last one failed: the source asked for fewer requests.",
         ),
     ],
@@ -276,7 +299,7 @@ def test_a_pause_that_is_over_halts_nothing() -> None:
 def test_what_waits_already_is_not_halted_by_a_pause() -> None:
     paused = schedule(NOW, paused_until=UNTIL_RESUMED)
     assert outlook(paused, with_run(DUE), NOW).kind is OutlookKind.QUEUED
-    retry = with_run(NOW + HOUR, attempt=1)
+    retry = with_run(NOW + HOUR, started_at=DUE, attempt=1)
     assert outlook(paused, retry, NOW).kind is OutlookKind.RETRYING
 
 

@@ -60,6 +60,12 @@ def test_any_aware_instant_is_accepted_and_utc_is_answered() -> None:
         assert found.tzinfo is UTC
 
 
+def test_the_period_before_an_instant_in_a_repeated_hour_is_one_that_is_named() -> None:
+    every_two_hours = Recurrence.from_cron("0 */2 * * *", "Europe/London")
+    instant = datetime(2026, 10, 25, 1, 30, 0, 1, tzinfo=UTC)
+    assert every_two_hours.previous_before(instant) == datetime(2026, 10, 24, 23, 0, tzinfo=UTC)
+
+
 def test_naive_instants_are_refused() -> None:
     naive = NOON.replace(tzinfo=None)
     for call in (

@@ -188,6 +188,20 @@ def test_between_two_slices_no_other_run_of_the_connector_starts(
     assert (first["status"], second["reason"]) == ("success", "overlap")
 
 
+def test_with_queue_one_the_next_run_waits_for_one_between_two_slices(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), from_instant=at("02:00"), overlap_policy="queue_one"
+    )
+    tick(engine, paused, at("02:00:45"))
+    first, second = runs_of(engine, schedule["id"])
+    script.behaviour = behave(slice_of("5", 50))
+    workshop = make_workshop(engine, paused)
+    attempt_run(workshop, call_of(first), now=at("02:01"))
+    assert attempt_run(workshop, call_of(second), now=at("02:02")) is AttemptResult.PUT_BACK
+
+
 def test_a_run_on_its_way_waits_for_another_that_came_between_instead_of_being_skipped(
     engine: Engine, paused: PausedQueue, script: Script
 ) -> None:

@@ -58,6 +58,8 @@ facts AS (
                 AND o.status = 'scheduled'
                 AND o.not_before_at <= r.not_before_at
                 AND o.id < r.id
+                -- A run between two slices does not wait: it is what the others wait for.
+                AND NOT (o.slices > 0 AND o.admitted_at IS NOT NULL)
         ) AS another_waits,
         (
             SELECT count(*)

@@ -158,7 +158,9 @@ def _facts(store: Store, run: Run, generation: int, now: datetime) -> RefusedLea
         is_too_early=run.not_before_at > now + EARLY,
         overlaps=_overlaps(store, run),
         another_waits=any(
-            other.id < run.id and other.not_before_at <= run.not_before_at
+            other.id < run.id
+            and other.not_before_at <= run.not_before_at
+            and not other.is_between_slices
             for other in store.waiting_of(run.schedule_id)
         ),
     )
