@@ -1,6 +1,6 @@
 # Everything that is done with Syncline on one machine. `make` alone explains the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke due test check fix bench lock package clean
+.PHONY: help setup run smoke due workspace test faults check fix bench lock package clean
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -20,8 +20,17 @@ smoke: setup ## Sync real rows through the whole stack on throw-away data and co
 due: setup ## Print which connectors are due, now or AT=2026-12-01T02:00Z (WORKSPACE=slug for one)
 	@$(PY) -m infra.operate.due $(if $(AT),--at '$(AT)') $(if $(WORKSPACE),--workspace '$(WORKSPACE)')
 
+workspace: setup ## Disable, enable or delete a workspace: make workspace DO=disable SLUG=acme
+	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)'
+
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)
+
+faults: setup ## The long form of the fault suite; writes the table of docs/reliability.md
+	@rm -f build/faults.jsonl
+	@SYNCLINE_FAULTS=long SYNCLINE_FAULTS_RESULTS=build/faults.jsonl \
+		$(PY) -m pytest tests/faults --timeout 3600 $(T)
+	@$(PY) -m tests.faults.report build/faults.jsonl docs/reliability.md
 
 check: setup ## Lint, formatting, types and import layers
 	@.venv/bin/ruff check
