@@ -32,13 +32,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.turn import connect
+from shared.crash_points import CrashPoint, reach
 
 COLUMN_TYPE = "x-syncline-type"
 """Hint on a column: the PostgreSQL type it gets, where dlt's own choice would lose something."""
 
 _STATEMENT_SECONDS = 900
 _LOCK_SECONDS = 60
+_IDLE_SECONDS = 60
+"""How long a transaction of ours may stand still, as it does while the lease is confirmed."""
 _STATEMENT_BYTES = 2 * 1024 * 1024
 """How much of a file becomes one INSERT, twice over; several copies of it are in memory."""
 
@@ -52,9 +54,12 @@ class LoadTally:
 
 
 class Dataset(postgres):
-    """dlt's PostgreSQL destination, with our merge. One instance serves one load."""
+    """dlt's PostgreSQL destination, with our merge. One instance serves one load.
 
-    def __init__(self, url: str, merge_key: int, confirm_lease: ConfirmLease) -> None:
+    All of a load runs on `connection`, which holds the turn: there is no writing without it.
+    """
+
+    def __init__(self, url: str, confirm_lease: ConfirmLease) -> None:
         super().__init__(
             credentials=_credentials(url),
             create_indexes=False,  # the merge keeps the one that matters
@@ -63,8 +68,7 @@ class Dataset(postgres):
             escape_literal=_literal,
             max_query_length=_STATEMENT_BYTES,
         )
-        self.url = url
-        self.merge_key = merge_key
+        self.connection: Connection | None = None
         self.confirm_lease = confirm_lease
         self.tally = LoadTally()
 
@@ -80,7 +84,7 @@ class Dataset(postgres):
         client = super().client(schema, initial_config)  # pyright: ignore[reportArgumentType] (None is its default)
         assert isinstance(client, _Client)  # noqa: S101 (dlt knows it by its base class)
         client.dataset = self
-        client.sql_client = _SqlClient(client.sql_client, self.url)
+        client.sql_client = _SqlClient(client.sql_client, self)
         return client
 
 
@@ -95,32 +99,38 @@ class _TypeMapper(PostgresTypeMapper):
 
 
 class _SqlClient(Psycopg2SqlClient):
-    """dlt's SQL client on a connection of ours: the URL as it was given, and deadlines."""
+    """dlt's SQL client on the connection of the load, which it never opens or closes."""
 
-    def __init__(self, original: Psycopg2SqlClient, url: str) -> None:
+    def __init__(self, original: Psycopg2SqlClient, dataset: Dataset) -> None:
         super().__init__(
             original.dataset_name,
             original.staging_dataset_name,
             original.credentials,
             original.capabilities,
         )
-        self._url = url
+        self._dataset = dataset
 
     def open_connection(self) -> Connection:
-        self._conn = connect(self._url)
-        self._conn.autocommit = True
+        if self._dataset.connection is None:
+            raise RuntimeError("a load has no connection before its turn")
+        self._conn = self._dataset.connection
         with self._conn.cursor() as cursor:
             cursor.execute(
                 "SELECT set_config('search_path', %s, false),"
                 " set_config('statement_timeout', %s, false),"
-                " set_config('lock_timeout', %s, false)",
+                " set_config('lock_timeout', %s, false),"
+                " set_config('idle_in_transaction_session_timeout', %s, false)",
                 (
                     self.fully_qualified_dataset_name(),
                     f"{_STATEMENT_SECONDS}s",
                     f"{_LOCK_SECONDS}s",
+                    f"{_IDLE_SECONDS}s",
                 ),
             )
         return self._conn
+
+    def close_connection(self) -> None:
+        self._conn = None
 
     def _reset_connection(self) -> None:
         self._conn.rollback()
@@ -183,15 +193,16 @@ class _MergeJob(SqlLoadJob):
         with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as file:
             statements: list[str] = file.read().splitlines()
         sql_client: _SqlClient = self._job_client.sql_client  # pyright: ignore[reportAssignmentType]
+        reach(CrashPoint.STAGED)
         with sql_client.begin_transaction():
-            # While this lock is held, no later holder of the lease gets to its own merge: what is
-            # confirmed below stays true until the commit.
-            sql_client.execute_sql("SELECT pg_advisory_xact_lock(%s)", self._dataset.merge_key)
             *before, merge = statements
             for statement in before:
                 sql_client.execute_sql(statement)
             rows = sql_client.execute_sql(merge) or ((0, 0),)
+            # Who gets the lease after this loads after the commit: it takes the turn, which is this
+            # connection's, and the transaction ends before the turn does.
             self._dataset.confirm_lease()
+        reach(CrashPoint.MERGED)
         self._dataset.tally.created += rows[0][0]
         self._dataset.tally.updated += rows[0][1]
 

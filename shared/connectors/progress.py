@@ -1,24 +1,57 @@
-"""What one stream has read so far: rows, the greatest cursor value, rows without one."""
+"""What one stream has read in a slice: rows, its newest cursor value, and where it stopped."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import le
 from typing import Any
 
-from shared.connectors.base import Watermark
-from shared.connectors.watermarks import CursorValue, encode
+from shared.connectors.base import Position, Watermark
+from shared.connectors.slices import SliceTime
+from shared.connectors.watermarks import CursorValue, encode, is_finite
+from shared.errors import PermanentError
 
 
 class StreamProgress:
-    """Counts the rows of one stream; the source calls `observe` for each page it hands over."""
+    """Keeps count of one stream; its source calls the methods while it reads.
 
-    def __init__(self, stream: str, cursor: str | None) -> None:
+    Before each page but its first: `goes_on`. For each page that it hands over: `observe`. In the
+    end `finish`, or `stop` if there is more. A source that never asks is read in one slice.
+
+    With `ordered` the source promises rows in the order of the cursor: the watermark is then the
+    last value, in the order of the source, and otherwise the greatest in that of Python. Only what
+    `may_be_mark` says yes to becomes one.
+    """
+
+    def __init__(
+        self,
+        stream: str,
+        cursor: str | None,
+        slice_time: SliceTime,
+        *,
+        ordered: bool,
+        may_be_mark: Callable[[object], bool] = is_finite,
+    ) -> None:
         self.stream = stream
         self.cursor = cursor
         self.records = 0
         self.without_cursor = 0
-        self._greatest: CursorValue | None = None
+        self.has_more = False
+        self.position: Position | None = None
+        self._slice_time = slice_time
+        self._ordered = ordered
+        self._may_be_mark = may_be_mark
+        self._last: Any = None
+        self._newest: CursorValue | None = None
+
+    def goes_on(self) -> bool:
+        """Tell whether there is time for another page; raise `LeaseLostError` with the lease."""
+        return self._slice_time.goes_on()
 
     def observe(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take a page of rows into account."""
+        """Take a page of rows into account.
+
+        Raises `PermanentError` with the code `cursor_backwards` if the source broke its promise.
+        """
+        self._slice_time.got_on()
         self.records += len(rows)
         if self.cursor is None:
             return
@@ -26,12 +59,40 @@ class StreamProgress:
         # NaN, which has no order and would hide every other value, is unlike itself.
         present = [value for value in values if value is not None and value == value]  # noqa: PLR0124
         self.without_cursor += len(values) - len(present)
-        if present:
-            newest: CursorValue = max(present)
-            self._greatest = newest if self._greatest is None else max(self._greatest, newest)  # pyright: ignore[reportArgumentType] (one column has one type)
+        if self._ordered:
+            self._check_order(present)
+            newest = next(filter(self._may_be_mark, reversed(present)), None)
+            self._newest = self._newest if newest is None else newest
+        else:
+            before = [] if self._newest is None else [self._newest]
+            self._newest = max([*before, *filter(self._may_be_mark, present)], default=None)
+
+    def stop(self, position: Position | None) -> None:
+        """Leave the rest to the next slice; None if this one read nothing of the stream."""
+        self.has_more = True
+        self.position = position
+
+    def finish(self, position: Position) -> None:
+        """Take note that the source has no more; `position` says so to the slices to come."""
+        self._slice_time.got_on()
+        self.position = position
 
     def watermark(self) -> Watermark | None:
         """Return the new watermark, or None if no row carried a cursor value."""
-        if self.cursor is None or self._greatest is None:
+        if self.cursor is None or self._newest is None:
             return None
-        return encode(self.stream, self.cursor, self._greatest)
+        return encode(self.stream, self.cursor, self._newest)
+
+    def _check_order(self, values: Sequence[Any]) -> None:
+        # How text is ordered is the affair of the source's collation.
+        comparable = [value for value in values if not isinstance(value, str)]
+        if not comparable:
+            return
+        before = [*([] if self._last is None else [self._last]), *comparable]
+        if not all(map(le, before, before[1:])):
+            raise PermanentError(
+                f"{self.stream} gave a smaller {self.cursor} after a greater one, although it was"
+                " asked for in order. Choose a cursor that the source can sort by.",
+                code="cursor_backwards",
+            )
+        self._last = comparable[-1]

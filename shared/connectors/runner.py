@@ -1,4 +1,4 @@
-"""Move the streams of one run into its dataset: extract, normalise, wait for the turn, merge."""
+"""Move the streams of one slice into the dataset: extract, normalise, wait for the turn, merge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,21 +10,22 @@ import dlt
 from dlt.extract import DltResource
 
 from shared.clock import monotonic
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
+from shared.connectors.base import ConfirmLease, Position, SyncRequest, SyncResult
 from shared.connectors.dataset import Dataset, LoadTally
 from shared.connectors.failures import dataset_failure, source_failure
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import shut_in, working_folder
-from shared.connectors.turn import merge_key, turn_of
+from shared.connectors.turn import turn_of
+from shared.crash_points import CrashPoint, reach
 from shared.errors import SynclineError
 
-LOAD_WAIT = timedelta(seconds=60)
-"""How long a load waits for another load of the same connector."""
+LOAD_WAIT = timedelta(seconds=10)
+"""How long a load waits for another of its connector before it takes the turn from it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream to move: dlt's resource, and the count of what it has read."""
+    """One stream to move: dlt's resource, and what it has read."""
 
     resource: DltResource
     primary_key: tuple[str, ...]
@@ -38,25 +39,29 @@ def run_streams(
     *,
     load_wait: timedelta = LOAD_WAIT,
 ) -> SyncResult:
-    """Move the streams into `request.dataset_name` and return counts and new watermarks.
+    """Move the streams into `request.dataset_name`; return counts, watermarks and positions.
 
-    Nothing is loaded before everything is read. `confirm_lease` is called in this thread: once the
-    turn to load has come, and within the transaction of each merge. Raises `TransientError`,
-    `PermanentError` or `LeaseLostError`; the dataset then holds whole merges or nothing new.
+    `streams` are read one after the other, those left out that an earlier slice of the run has
+    finished. Nothing is loaded before everything is read that there is time for. `confirm_lease`
+    is called in this thread: once the turn to load has come, and within the transaction of each
+    merge. Raises `TransientError`, `PermanentError` or `LeaseLostError`; the dataset then holds
+    whole merges or nothing new.
     """
     shut_in()
     started = monotonic()
-    dataset = Dataset(request.dataset_url, merge_key(request.connector_id), confirm_lease)
+    dataset = Dataset(request.dataset_url, confirm_lease)
     with working_folder() as folder:
         pipeline = _pipeline(folder, dataset, request.dataset_name)
         try:
             _extract(pipeline, streams)
             extracted = monotonic()
+            reach(CrashPoint.READ)
             if any(stream.progress.records for stream in streams):
                 _load(pipeline, dataset, request, load_wait)
+                reach(CrashPoint.LOADED)
         finally:
             pipeline.deactivate()
-    return _result(streams, dataset.tally, _durations(started, extracted))
+    return _result(request, streams, dataset.tally, _durations(started, extracted))
 
 
 def _pipeline(folder: Path, dataset: Dataset, dataset_name: str) -> dlt.Pipeline:
@@ -90,8 +95,10 @@ def _load(
     pipeline: dlt.Pipeline, dataset: Dataset, request: SyncRequest, load_wait: timedelta
 ) -> None:
     try:
-        with turn_of(request.connector_id, request.dataset_url, load_wait):
+        turn = turn_of(request.connector_id, request.dataset_url, load_wait, dataset.confirm_lease)
+        with turn as dataset.connection:
             dataset.confirm_lease()
+            reach(CrashPoint.TURN_TAKEN)
             pipeline.load()
     except SynclineError:
         raise
@@ -107,7 +114,10 @@ def _durations(started: float, extracted: float) -> Mapping[str, int]:
 
 
 def _result(
-    streams: Sequence[Stream], tally: LoadTally, durations: Mapping[str, int]
+    request: SyncRequest,
+    streams: Sequence[Stream],
+    tally: LoadTally,
+    durations: Mapping[str, int],
 ) -> SyncResult:
     metadata: dict[str, Any] = {
         **durations,
@@ -122,4 +132,14 @@ def _result(
         records_failed=0,
         watermarks=tuple(watermark for watermark in watermarks if watermark is not None),
         metadata=metadata,
+        positions=_positions(request, streams),
     )
+
+
+def _positions(request: SyncRequest, streams: Sequence[Stream]) -> Mapping[str, Position] | None:
+    """Return where the next slice goes on, or None if every stream is finished."""
+    if not any(stream.progress.has_more for stream in streams):
+        return None
+    new = {stream.progress.stream: stream.progress.position for stream in streams}
+    known = {name: position for name, position in new.items() if position is not None}
+    return {**request.positions, **known}

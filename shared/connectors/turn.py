@@ -1,5 +1,6 @@
-"""Loads of one connector take turns, by advisory locks in the database of the datasets."""
+"""Loads of one connector take turns: a turn is a connection that holds the connector's lock."""
 
+import logging
 from collections.abc import Generator
 from contextlib import closing, contextmanager
 from datetime import timedelta
@@ -7,15 +8,52 @@ from hashlib import sha256
 from uuid import UUID
 
 import psycopg2
+from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
+from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.connectors.base import ConfirmLease
 from shared.errors import TransientError
+from shared.logs import log_event
 
-_LOCK_NOT_AVAILABLE = "55P03"
+_log = logging.getLogger(__name__)
+_END_HOLDER = """
+SELECT pg_terminate_backend(pid)
+FROM pg_locks
+WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND classid::bigint = (%(key)s >> 32) & 4294967295 AND objid::bigint = %(key)s & 4294967295
+"""
 
 
-def connect(dataset_url: str) -> Connection:
-    """Open a connection to the database of the datasets, with deadlines."""
+@contextmanager
+def turn_of(
+    connector_id: UUID, dataset_url: str, wait: timedelta, confirm_lease: ConfirmLease
+) -> Generator[Connection]:
+    """Hold the connector's turn to load and yield the one connection to load with.
+
+    The lock lives and dies with the connection, and so does the right to write: a loader that was
+    frozen while its connection was dropped cannot write beside or over the next. A turn that does
+    not come in time is taken from its holder once `confirm_lease` has said that we hold the run:
+    there is one run of a connector at a time, so that the holder has lost its own.
+
+    Raises `TransientError` if the turn cannot be had, `LeaseLostError` if it is not ours to have.
+    """
+    with closing(_connect(dataset_url)) as connection:
+        connection.autocommit = True
+        key = _key(connector_id)
+        with connection.cursor() as cursor:
+            if not _lock(cursor, key, wait):
+                confirm_lease()
+                _end_holder(cursor, key, connector_id)
+                if not _lock(cursor, key, wait):
+                    raise TransientError(
+                        "Another load of this connector is still under way.", code="dataset_busy"
+                    )
+        yield connection
+
+
+def _connect(dataset_url: str) -> Connection:
     return psycopg2.connect(
         dataset_url,
         connect_timeout=10,
@@ -27,37 +65,32 @@ def connect(dataset_url: str) -> Connection:
     )
 
 
-@contextmanager
-def turn_of(connector_id: UUID, dataset_url: str, wait: timedelta) -> Generator[None]:
-    """Hold the connector's turn to load; raise `TransientError` if it does not come in time.
-
-    The turn keeps the staging tables to one load. It ends with its connection, which the server
-    may drop while this process is frozen; so the merge takes `merge_key` in its own transaction.
-    """
-    with closing(connect(dataset_url)) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, false)", (_milliseconds(wait),))
-            try:
-                cursor.execute("SELECT pg_advisory_lock(%s)", (_key("load", connector_id),))
-            except psycopg2.OperationalError as error:
-                if error.pgcode != _LOCK_NOT_AVAILABLE:
-                    raise
-                raise TransientError(
-                    "Another load of this connector is still under way.", code="dataset_busy"
-                ) from error
-        yield
+def _lock(cursor: Cursor, key: int, wait: timedelta) -> bool:
+    milliseconds = max(1, wait // timedelta(milliseconds=1))
+    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (str(milliseconds),))
+    try:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (key,))
+    except LockNotAvailable:
+        return False
+    return True
 
 
-def merge_key(connector_id: UUID) -> int:
-    """Return the advisory lock that each merge of the connector holds until it commits."""
-    return _key("merge", connector_id)
+def _end_holder(cursor: Cursor, key: int, connector_id: UUID) -> None:
+    try:
+        cursor.execute(_END_HOLDER, {"key": key})
+    except InsufficientPrivilege:
+        return
+    log_event(
+        _log,
+        logging.WARNING,
+        "turn_taken_over",
+        "A load that had lost its run still held its turn, and was ended",
+        connector_id=connector_id,
+        ended=cursor.rowcount,
+    )
 
 
-def _key(purpose: str, connector_id: UUID) -> int:
-    digest = sha256(f"{purpose}:{connector_id}".encode()).digest()
+def _key(connector_id: UUID) -> int:
+    """Return the connector's advisory lock, a signed bigint."""
+    digest = sha256(f"load:{connector_id}".encode()).digest()
     return int.from_bytes(digest[:8], signed=True)
-
-
-def _milliseconds(wait: timedelta) -> str:
-    return str(max(1, int(wait.total_seconds() * 1_000)))

@@ -1,8 +1,9 @@
-"""Cursor values on their way through the database: exact, typed text."""
+"""Values of cursors and keys on their way through the database: exact, typed text."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime
+from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
+from math import isfinite
 
 from shared.connectors.base import Watermark
 from shared.errors import PermanentError
@@ -10,15 +11,20 @@ from shared.errors import PermanentError
 CursorValue = int | float | Decimal | str | date | datetime
 """What a cursor column may hold. A `datetime` is naive if its column has no time zone."""
 
+Value = CursorValue | time | bool
+"""What a watermark or a position may hold."""
+
 _TYPES: tuple[tuple[str, type], ...] = (
+    ("bool", bool),  # before int, of which it is a kind
     ("int", int),
     ("float", float),
     ("decimal", Decimal),
     ("str", str),
     ("datetime", datetime),  # before date, of which it is a kind
     ("date", date),
+    ("time", time),
 )
-_PARSERS: Mapping[str, Callable[[str], CursorValue]] = {
+_CURSOR_PARSERS: Mapping[str, Callable[[str], CursorValue]] = {
     "int": int,
     "float": float,
     "decimal": Decimal,
@@ -26,40 +32,67 @@ _PARSERS: Mapping[str, Callable[[str], CursorValue]] = {
     "datetime": datetime.fromisoformat,
     "date": date.fromisoformat,
 }
+_PARSERS: Mapping[str, Callable[[str], Value]] = {
+    **_CURSOR_PARSERS,
+    "time": time.fromisoformat,
+    "bool": lambda text: {"True": True, "False": False}[text],
+}
+_ENDS_OF_TIME = (datetime.min, datetime.max)  # noqa: DTZ901 (compared without their zone)
 
 
 def encode(stream: str, cursor: str, value: CursorValue) -> Watermark:
-    """Return the watermark of a stream whose greatest cursor value is `value`."""
-    name = next(name for name, kind in _TYPES if isinstance(value, kind))
-    text = value.isoformat() if isinstance(value, date) else _text_of(value)
-    return Watermark(stream=stream, cursor=cursor, value={"type": name, "value": text})
+    """Return the watermark of a stream whose last cursor value is `value`."""
+    return Watermark(stream=stream, cursor=cursor, value=write_value(value))
 
 
 def decode(watermark: Watermark) -> CursorValue:
     """Return the cursor value of a watermark; raise `PermanentError` if it cannot be read."""
     try:
-        return _PARSERS[watermark.value["type"]](watermark.value["value"])
+        return _CURSOR_PARSERS[watermark.value["type"]](watermark.value["value"])
     except (KeyError, ValueError, InvalidOperation) as error:
         raise PermanentError(
             f"The watermark of {watermark.stream} cannot be read: reset it to sync from the start."
         ) from error
 
 
-def _text_of(value: float | Decimal | str) -> str:
-    return repr(value) if isinstance(value, float) else str(value)
+def write_value(value: Value) -> dict[str, str]:
+    """Return a value as JSON: the name of its type, and its text."""
+    name = type_name(value)
+    if name is None:
+        raise TypeError(f"there is no text for a {type(value).__name__}")
+    return {"type": name, "value": _text_of(value)}
 
 
-def is_behind(newer: Watermark, older: Watermark) -> bool:
-    """Tell whether a watermark lies before another of its stream, as far as values have an order.
-
-    Of texts only the database that holds them knows the order, so that none is behind another.
-    """
-    if newer.cursor != older.cursor or newer.value.get("type") != older.value.get("type"):
-        return False
-    before, after = decode(older), decode(newer)
-    if isinstance(before, str):
-        return False
+def read_value(stored: Mapping[str, str]) -> Value:
+    """Return what `write_value` wrote; raise `ValueError` if it cannot be read."""
     try:
-        return after < before  # pyright: ignore[reportOperatorIssue] (of one type)
-    except TypeError:  # a time with a zone and one without
+        return _PARSERS[stored["type"]](stored["value"])
+    except (KeyError, TypeError, InvalidOperation) as error:
+        raise ValueError("a stored value has another form") from error
+
+
+def type_name(value: object) -> str | None:
+    """Return the name of a value's type, or None if it has no text."""
+    return next((name for name, kind in _TYPES if isinstance(value, kind)), None)
+
+
+def is_finite(value: object) -> bool:
+    """Tell whether a value is itself and not a sign for none, for an infinity or for no order.
+
+    Drivers give the first and last days that Python knows for a database's `infinity`.
+    """
+    if value is None:
         return False
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=None) not in _ENDS_OF_TIME
+    if isinstance(value, date):
+        return value not in (date.min, date.max)
+    if isinstance(value, Decimal):
+        return value.is_finite()
+    return isfinite(value) if isinstance(value, float) else True
+
+
+def _text_of(value: Value) -> str:
+    if isinstance(value, date | time):
+        return value.isoformat()
+    return repr(value) if isinstance(value, float) else str(value)

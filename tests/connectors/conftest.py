@@ -81,9 +81,23 @@ def mariadb(mariadb_port: int) -> Iterator[MariaDb]:
     """Return an empty MariaDB database to read from."""
     name = f"connector_{uuid4().hex}"
     connection = pymysql.connect(
-        host="127.0.0.1", port=mariadb_port, user="reader", password=PASSWORD, autocommit=True
+        host="127.0.0.1",
+        port=mariadb_port,
+        user="reader",
+        password=PASSWORD,
+        autocommit=True,
+        ssl_disabled=True,
     )
     with connection, connection.cursor() as cursor:
         cursor.execute(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
         yield MariaDb(mariadb_port, name)
         cursor.execute(f"DROP DATABASE {name}")
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let a page hold three rows, and return that number."""
+    from shared.connectors.database import pages  # noqa: PLC0415 (dlt is slow to import)
+
+    monkeypatch.setattr(pages, "PAGE_ROWS", 3)
+    return 3

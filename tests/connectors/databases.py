@@ -1,5 +1,6 @@
 """Small databases that connector tests read from and load into."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,11 +9,20 @@ from uuid import UUID, uuid4
 import psycopg2
 import pymysql
 
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.base import (
+    ConfirmLease,
+    HasTime,
+    Position,
+    SyncRequest,
+    SyncResult,
+    Watermark,
+    always_has_time,
+)
 from shared.connectors.registry import connector_type
 
 PASSWORD = "hunter2-canary"
 DATASET = "dataset_shop"
+_MOST_SLICES = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,25 +66,38 @@ class MariaDb:
         return f"mariadb://reader@127.0.0.1:{self.port}/{self.database}"
 
     def execute(self, *statements: str) -> None:
-        connection = pymysql.connect(
+        with self._connect() as connection, connection.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with self._connect() as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return list(cursor.fetchall())
+
+    def _connect(self) -> pymysql.Connection:
+        return pymysql.connect(
             host="127.0.0.1",
             port=self.port,
             user="reader",
             password=PASSWORD,
             database=self.database,
             autocommit=True,
+            ssl_disabled=True,  # its certificates take longer to read than a query
         )
-        with connection, connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
 
 
 def hold_lease() -> None:
     """Confirm every lease."""
 
 
+def never_has_time() -> bool:
+    """Let a slice read one page."""
+    return False
+
+
 class Shop:
-    """One connector over its life: it keeps the watermarks from sync to sync."""
+    """One connector over its life: it keeps watermarks and positions as the database does."""
 
     def __init__(self, config: Mapping[str, Any], dataset: Postgres) -> None:
         self.type = connector_type("database")
@@ -82,8 +105,9 @@ class Shop:
         self.dataset = dataset
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
+        self.positions: dict[str, Position] = {}
 
-    def request(self) -> SyncRequest:
+    def request(self, has_time: HasTime = always_has_time) -> SyncRequest:
         return SyncRequest(
             run_id=uuid4(),
             connector_id=self.connector_id,
@@ -91,12 +115,26 @@ class Shop:
             watermarks=dict(self.watermarks),
             dataset_url=self.dataset.dsn,
             dataset_name=DATASET,
+            positions=self.positions,
+            has_time=has_time,
         )
 
-    def sync(self, confirm_lease: ConfirmLease = hold_lease) -> SyncResult:
-        result = self.type.sync(self.request(), confirm_lease)
+    def sync(
+        self, confirm_lease: ConfirmLease = hold_lease, has_time: HasTime = always_has_time
+    ) -> SyncResult:
+        """Do the next slice, which is the first and last one while there is time."""
+        result = self.type.sync(self.request(has_time), confirm_lease)
         self.watermarks |= {watermark.stream: watermark for watermark in result.watermarks}
+        self.positions = json.loads(json.dumps(result.positions or {}))
         return result
+
+    def sync_in_slices(self) -> list[SyncResult]:
+        """Do a run in slices of one page each."""
+        results = [self.sync(has_time=never_has_time)]
+        while self.positions:
+            assert len(results) < _MOST_SLICES, "the slices do not get on"
+            results.append(self.sync(has_time=never_has_time))
+        return results
 
     def loaded(self, columns: str, table: str = "orders") -> list[tuple[Any, ...]]:
         return self.dataset.rows(f"SELECT {columns} FROM {DATASET}.{table} ORDER BY 1, 2")
@@ -114,3 +152,9 @@ def orders(
     defaults: dict[str, object] = {"table": "orders", "primary_key": ["id"], "cursor": cursor}
     streams: Sequence[Mapping[str, object]] = [defaults | stream]
     return {"url": url, "password": password, "streams": streams}
+
+
+def tables(url: str, *names: str) -> dict[str, Any]:
+    """Return the configuration of a connector that reads whole tables by their id."""
+    streams = [{"table": name, "primary_key": ["id"]} for name in names]
+    return {"url": url, "streams": streams}

@@ -7,14 +7,11 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from pathlib import Path
 
-import psycopg2
 import pytest
 
 from shared.connectors.base import SyncResult
-from shared.connectors.turn import merge_key, turn_of
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
 from tests.connectors.databases import DATASET, PASSWORD, Postgres, Shop, counts, orders
 
@@ -113,42 +110,6 @@ def _wait_for_other_load(dataset: Postgres) -> None:
     while not dataset.rows(waiting) and not dataset.rows(loaded):
         assert time.monotonic() < deadline, "the other load did not wait for its turn"
         time.sleep(0.02)
-
-
-def test_a_merge_waits_for_one_whose_loader_lost_its_turn_while_it_was_frozen(
-    source: Postgres, dataset: Postgres
-) -> None:
-    source.execute(TABLE, ROWS)
-    shop = Shop(orders(source.url), dataset)
-    lease = _Lease(last=0)
-    frozen = psycopg2.connect(dataset.dsn)
-    try:
-        with frozen.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (merge_key(shop.connector_id),))
-        with ThreadPoolExecutor(1) as pool:
-            sync = pool.submit(shop.sync, lease.confirm)
-            _wait_for_other_load(dataset)
-            while_frozen = lease.asked, sync.done()
-            frozen.rollback()
-            sync.result(timeout=60)
-    finally:
-        frozen.close()
-    assert (while_frozen, lease.asked) == ((1, False), 2)
-
-
-def test_a_load_that_cannot_have_its_turn_is_tried_again_later(
-    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from shared.connectors import runner  # noqa: PLC0415 (dlt is slow to import)
-
-    source.execute(TABLE, ROWS)
-    shop = Shop(orders(source.url), dataset)
-    short = timedelta(milliseconds=50)
-    monkeypatch.setattr(runner.run_streams, "__kwdefaults__", {"load_wait": short})
-    with turn_of(shop.connector_id, dataset.dsn, short), pytest.raises(TransientError) as failed:
-        shop.sync()
-    assert failed.value.code == "dataset_busy"
-    assert not dataset.has_table(f"{DATASET}.orders")
 
 
 def test_nothing_is_left_in_temporary_folders_or_the_home_folder(

@@ -1,40 +1,117 @@
 """Loads of one connector take turns; others do not wait."""
 
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from uuid import uuid4
+from threading import Event
+from uuid import UUID, uuid4
 
+import psycopg2
 import pytest
 
-from shared.connectors.turn import merge_key, turn_of
-from shared.errors import TransientError
-from tests.connectors.databases import Postgres
+from shared.connectors.turn import turn_of
+from shared.errors import LeaseLostError, TransientError
+from tests.connectors.databases import Postgres, hold_lease
 
 SHORT = timedelta(milliseconds=100)
+LONG = timedelta(seconds=60)
 
 
-def test_a_second_load_of_the_connector_gives_up_after_its_wait(dataset: Postgres) -> None:
+@pytest.fixture
+def loader(dataset: Postgres) -> Iterator[str]:
+    """Return the URL of a role that may not end the connections of others."""
+    dataset.execute("DROP ROLE IF EXISTS loader", "CREATE ROLE loader LOGIN")
+    yield dataset.dsn.replace("postgres@", "loader@")
+    dataset.execute("DROP ROLE loader")
+
+
+def _have_turn(connector: UUID, url: str) -> None:
+    with turn_of(connector, url, SHORT, hold_lease):
+        pass
+
+
+def test_a_load_waits_for_the_one_before_it(dataset: Postgres) -> None:
+    connector, waits = uuid4(), Event()
+
+    def wait() -> bool:
+        waits.set()
+        with turn_of(connector, dataset.dsn, LONG, hold_lease) as connection:
+            return connection.closed == 0
+
+    with ThreadPoolExecutor(1) as pool:
+        with turn_of(connector, dataset.dsn, SHORT, hold_lease) as first:
+            second = pool.submit(wait)
+            waits.wait()
+            with first.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(0.2)")
+            assert not second.done()
+        assert second.result(timeout=60)
+
+
+def test_a_turn_that_does_not_come_is_taken_and_its_holder_can_write_no_more(
+    dataset: Postgres, caplog: pytest.LogCaptureFixture
+) -> None:
     connector = uuid4()
-    with turn_of(connector, dataset.dsn, SHORT), pytest.raises(TransientError) as refused:  # noqa: SIM117
-        with turn_of(connector, dataset.dsn, SHORT):
+    with turn_of(connector, dataset.dsn, SHORT, hold_lease) as frozen:
+        with (
+            caplog.at_level(logging.WARNING, "shared.connectors.turn"),
+            turn_of(connector, dataset.dsn, SHORT, hold_lease) as next_,
+            next_.cursor() as cursor,
+        ):
+            cursor.execute("SELECT 1")
+        with frozen.cursor() as cursor, pytest.raises(psycopg2.OperationalError):
+            cursor.execute("CREATE TABLE written (id int)")
+    assert not dataset.has_table("written")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
+def test_an_open_transaction_of_the_holder_is_undone_before_its_turn_is_taken(
+    dataset: Postgres,
+) -> None:
+    connector = uuid4()
+    dataset.execute("CREATE TABLE written (id int)")
+    with turn_of(connector, dataset.dsn, SHORT, hold_lease) as frozen, frozen.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("INSERT INTO written VALUES (1)")
+        with turn_of(connector, dataset.dsn, SHORT, hold_lease):
+            assert dataset.rows("SELECT * FROM written") == []
+        with pytest.raises(psycopg2.OperationalError):
+            cursor.execute("COMMIT")
+    assert dataset.rows("SELECT * FROM written") == []
+
+
+def test_who_lost_the_lease_takes_no_turn_from_its_holder(dataset: Postgres) -> None:
+    connector = uuid4()
+
+    def lost() -> None:
+        raise LeaseLostError("Another worker holds the run.")
+
+    with turn_of(connector, dataset.dsn, SHORT, hold_lease) as holder:
+        with pytest.raises(LeaseLostError), turn_of(connector, dataset.dsn, SHORT, lost):
             pass
-    assert refused.value.code == "dataset_busy"
+        with holder.cursor() as cursor:
+            cursor.execute("SELECT 1")
 
 
-def test_the_turn_is_free_again_after_a_load_that_failed(dataset: Postgres) -> None:
+def test_a_turn_that_cannot_be_taken_is_waited_for_by_another_attempt(
+    dataset: Postgres, loader: str
+) -> None:
     connector = uuid4()
-    with pytest.raises(ZeroDivisionError), turn_of(connector, dataset.dsn, SHORT):
+    with turn_of(connector, dataset.dsn, SHORT, hold_lease):
+        with pytest.raises(TransientError) as refused:
+            _have_turn(connector, loader)
+        assert refused.value.code == "dataset_busy"
+    _have_turn(connector, loader)
+
+
+def test_the_turn_is_free_again_after_a_load_that_failed(dataset: Postgres, loader: str) -> None:
+    connector = uuid4()
+    with pytest.raises(ZeroDivisionError), turn_of(connector, dataset.dsn, SHORT, hold_lease):
         raise ZeroDivisionError
-    with turn_of(connector, dataset.dsn, SHORT):
-        pass
+    _have_turn(connector, loader)
 
 
-def test_another_connector_does_not_wait(dataset: Postgres) -> None:
-    with turn_of(uuid4(), dataset.dsn, SHORT), turn_of(uuid4(), dataset.dsn, SHORT):
-        pass
-
-
-def test_the_key_of_a_merge_is_a_signed_bigint_that_is_stable() -> None:
-    connector = uuid4()
-    assert merge_key(connector) == merge_key(connector)
-    assert merge_key(connector) != merge_key(uuid4())
-    assert -(2**63) <= merge_key(connector) < 2**63
+def test_another_connector_does_not_wait(dataset: Postgres, loader: str) -> None:
+    with turn_of(uuid4(), dataset.dsn, SHORT, hold_lease):
+        _have_turn(uuid4(), loader)

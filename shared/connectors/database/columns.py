@@ -4,6 +4,7 @@ Every value lands exactly. A type that a dataset does not know is selected as te
 itself writes it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -47,6 +48,21 @@ CURSOR_KINDS = frozenset(
     {Kind.BIGINT, Kind.DATE, Kind.DECIMAL, Kind.DOUBLE, Kind.TEXT, Kind.TIMESTAMP}
 )
 
+_SORTED_CHARACTERS = 255
+"""MySQL and MariaDB sort text by its first 1,024 bytes only (`max_sort_length`)."""
+
+_HELD_BY: Mapping[str, frozenset[Kind]] = {
+    "bool": frozenset({Kind.BOOL}),
+    "int": frozenset({Kind.BIGINT, Kind.DECIMAL}),
+    "decimal": frozenset({Kind.BIGINT, Kind.DECIMAL}),
+    "float": frozenset({Kind.DOUBLE}),
+    "str": frozenset({Kind.TEXT}),
+    "date": frozenset({Kind.DATE}),
+    "datetime": frozenset({Kind.TIMESTAMP}),
+    "time": frozenset({Kind.TIME}),
+}
+"""Type of a stored value, and the kinds of columns that it can be compared with."""
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnPlan:
@@ -57,9 +73,15 @@ class ColumnPlan:
     expression: ColumnElement[Any]
     exact: bool = True
     """False if what is selected does not compare as the source compares it."""
+    finds_row: bool = False
+    """True if the column, compared with a value that was read of it, tells what comes behind it."""
     precision: int | None = None
     scale: int | None = None
     has_zone: bool = False
+
+    def holds(self, type_name: str | None) -> bool:
+        """Tell whether a value of this type can be one of the column's; see `write_value`."""
+        return type_name is not None and self.kind in _HELD_BY.get(type_name, frozenset())
 
 
 def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)
@@ -67,26 +89,29 @@ def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
     name, kind_of = column.name, column.type
     match kind_of:
         case Boolean():
-            return ColumnPlan(name, Kind.BOOL, column)
+            return ColumnPlan(name, Kind.BOOL, column, finds_row=True)
         case mysql.BIT() | mysql.YEAR():
             return ColumnPlan(name, Kind.BIGINT, cast(column, BigInteger), exact=False)
         case mysql.BIGINT(unsigned=True):
-            return ColumnPlan(name, Kind.DECIMAL, column, precision=20, scale=0)
+            return ColumnPlan(name, Kind.DECIMAL, column, precision=20, scale=0, finds_row=True)
         case Integer():
-            return ColumnPlan(name, Kind.BIGINT, column)
+            return ColumnPlan(name, Kind.BIGINT, column, finds_row=True)
         case Float():
             single = isinstance(kind_of, REAL | mysql.FLOAT)
             value = type_coerce(column, Double(asdecimal=False))
             return ColumnPlan(name, Kind.DOUBLE, value, exact=not single)
         case Numeric():
             scale = kind_of.scale or 0 if kind_of.precision is not None else None
-            return ColumnPlan(name, Kind.DECIMAL, column, precision=kind_of.precision, scale=scale)
+            precision = kind_of.precision
+            return ColumnPlan(
+                name, Kind.DECIMAL, column, precision=precision, scale=scale, finds_row=True
+            )
         case DateTime():
             # TIMESTAMP of MySQL is an instant, shown in the session's zone, which we set to UTC.
             zone = kind_of.timezone or isinstance(kind_of, mysql.TIMESTAMP)
-            return ColumnPlan(name, Kind.TIMESTAMP, column, has_zone=zone)
+            return ColumnPlan(name, Kind.TIMESTAMP, column, has_zone=zone, finds_row=True)
         case Date():
-            return ColumnPlan(name, Kind.DATE, column)
+            return ColumnPlan(name, Kind.DATE, column, finds_row=True)
         case _:
             return _plan_other(column, dialect)
 
@@ -96,15 +121,20 @@ def _plan_other(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
     as_text = cast(column, Text)
     match kind_of:
         case Time(timezone=False) if dialect == "postgresql":
-            return ColumnPlan(name, Kind.TIME, column)
+            return ColumnPlan(name, Kind.TIME, column, finds_row=True)
         case JSON():
             return ColumnPlan(name, Kind.JSON, as_text, exact=False)
         case ARRAY():
             return ColumnPlan(name, Kind.JSON, cast(func.to_jsonb(column), Text), exact=False)
-        case Enum() | mysql.SET() | Uuid():
+        case Uuid() | Time():
+            # The source reads such a text as what it was, and compares by its own order.
+            return ColumnPlan(name, Kind.TEXT, as_text, exact=False, finds_row=True)
+        case Enum() | mysql.SET():
             return ColumnPlan(name, Kind.TEXT, as_text, exact=False)
-        case String():
-            return ColumnPlan(name, Kind.TEXT, column)
+        case String(length=length):
+            short = length is not None and length <= _SORTED_CHARACTERS
+            finds_row = dialect == "postgresql" or short
+            return ColumnPlan(name, Kind.TEXT, column, finds_row=finds_row)
         case _ if _holds_bytes(kind_of):
             return ColumnPlan(name, Kind.BINARY, column)
         case _:

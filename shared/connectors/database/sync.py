@@ -1,14 +1,16 @@
-"""One run of a database connector: connect, look at the tables, move what is new."""
+"""One slice of a database connector: connect, look at the tables, move what is new."""
 
 from typing import cast
 
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.engine import source_engine
+from shared.connectors.database.position import is_finished
 from shared.connectors.database.source import table_stream
 from shared.connectors.failures import source_failure
 from shared.connectors.runner import Stream, run_streams
 from shared.connectors.sandbox import shut_in
+from shared.connectors.slices import SliceTime
 from shared.errors import SynclineError
 
 
@@ -20,11 +22,19 @@ def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResu
 
 
 def _streams(config: DatabaseConfig, request: SyncRequest) -> list[Stream]:
-    engine = source_engine(config)
+    engine, slice_time = source_engine(config), SliceTime(request.has_time)
+    positions = request.positions
     try:
         return [
-            table_stream(engine, stream, request.watermarks.get(stream.table))
+            table_stream(
+                engine,
+                stream,
+                request.watermarks.get(stream.table),
+                positions.get(stream.table),
+                slice_time,
+            )
             for stream in config.streams
+            if not is_finished(stream, positions.get(stream.table))
         ]
     except SynclineError:
         raise

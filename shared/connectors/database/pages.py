@@ -1,0 +1,100 @@
+"""Read a table page by page, until it ends or the slice does."""
+
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, Select
+
+from shared.connectors.database.columns import ColumnPlan, Kind
+from shared.connectors.database.config import StreamConfig
+from shared.connectors.database.order import ReadOrder
+from shared.connectors.database.position import behind, finished
+from shared.connectors.progress import StreamProgress
+from shared.connectors.sandbox import PAGE_ROWS
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TableReading:
+    """What one slice reads of one table, and how."""
+
+    config: StreamConfig
+    plans: Sequence[ColumnPlan]
+    order: ReadOrder
+    queries: Sequence[Select[Any]]
+    progress: StreamProgress
+
+    def pages(self, engine: Engine) -> Iterator[list[Row]]:
+        """Yield the rows in pages, and tell the progress how far they go."""
+        if not self.progress.goes_on():
+            self.progress.stop(None)
+            return
+        last = None
+        with closing(_pages(engine, self.queries)) as pages:
+            for number, rows in enumerate(pages):
+                if number > 0 and not self.progress.goes_on() and last is not None:
+                    count = self.order.rows_before_stop(last, rows)
+                    if count is not None:
+                        self.progress.stop(behind(self.config, last))
+                        if count > 0:
+                            yield self._handed_over(rows[:count])
+                        return
+                last = self.order.last_row(rows[-1])
+                yield self._handed_over(rows)
+        self.progress.finish(finished(self.config))
+
+    def _handed_over(self, rows: list[Row]) -> list[Row]:
+        self.progress.observe(rows)
+        for plan in self.plans:
+            convert = _CONVERSIONS.get(plan.kind)
+            if convert is not None:
+                _convert(rows, plan.name, convert)
+        return rows
+
+
+def _pages(engine: Engine, queries: Sequence[Select[Any]]) -> Generator[list[Row]]:
+    with engine.connect() as connection:
+        for query in queries:
+            result = connection.execution_options(yield_per=PAGE_ROWS).execute(query)
+            try:
+                names = list(result.keys())
+                for page in result.partitions():
+                    yield [dict(zip(names, row, strict=True)) for row in page]
+            except BaseException:
+                _hang_up(connection, result)
+                raise
+            result.close()
+
+
+def _hang_up(connection: Connection, result: CursorResult[Any]) -> None:
+    """End a connection whose result is not read to its end."""
+    unread = getattr(result.cursor, "_result", None)
+    if unread is not None:
+        # PyMySQL would first read all that is left, which may be the rest of a large table.
+        unread.unbuffered_active = False
+    connection.invalidate()
+
+
+def _convert(rows: Sequence[Row], name: str, convert: Callable[[Any], Any]) -> None:
+    for row in rows:
+        if row[name] is not None:
+            row[name] = convert(row[name])
+
+
+def _finite_or_decimal(value: float) -> float | Decimal:
+    return value if isfinite(value) else Decimal(value)
+
+
+def _as_hex(value: bytes) -> str:
+    return f"\\x{value.hex()}"
+
+
+_CONVERSIONS: Mapping[Kind, Callable[[Any], Any]] = {
+    Kind.DOUBLE: _finite_or_decimal,  # dlt's files hold a float NaN as null, a Decimal one as NaN
+    Kind.BINARY: _as_hex,  # and take empty bytes for a text
+}
