@@ -55,6 +55,7 @@ def run_streams(
         try:
             _extract(pipeline, streams)
             extracted = monotonic()
+            _normalize(pipeline)
             reach(CrashPoint.READ)
             if any(stream.progress.records for stream in streams):
                 _load(pipeline, dataset, request, load_wait)
@@ -84,6 +85,14 @@ def _extract(pipeline: dlt.Pipeline, streams: Sequence[Stream]) -> None:
         pipeline.extract(
             [stream.resource for stream in streams], schema=dlt.Schema("syncline"), workers=1
         )
+    except SynclineError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
+        raise source_failure(error) from None
+
+
+def _normalize(pipeline: dlt.Pipeline) -> None:
+    try:
         pipeline.normalize()
     except SynclineError:
         raise

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.domain.retry import Retry
 from shared.domain.run import RunStatus
 
 MAX_ERROR_CHARS = 2_000
@@ -34,6 +35,8 @@ class Outcome:
     retry_in: timedelta | None = None
     counts: Counts | None = None
     goes_on: bool = False
+    is_throttled: bool = False
+    """A provider asked for the pause."""
     positions: Mapping[str, object] | None = None
     """Where the next slice goes on, by stream; None leaves what is stored."""
     attempts_spent: int | None = None
@@ -101,9 +104,7 @@ def failed(reason: str, message: str) -> Outcome:
     )
 
 
-def waits_for_retry(
-    reason: str, message: str, retry_in: timedelta, *, attempts_spent: int | None = None
-) -> Outcome:
+def waits_for_retry(reason: str, message: str, retry: Retry, *, attempt: int) -> Outcome:
     """Return the outcome of an attempt that failed for a while; the schedule still shows a run."""
     return Outcome(
         status=RunStatus.SCHEDULED,
@@ -111,8 +112,9 @@ def waits_for_retry(
         shown_status="running",
         reason=reason,
         error=bounded(message),
-        retry_in=retry_in,
-        attempts_spent=attempts_spent,
+        retry_in=retry.wait,
+        is_throttled=not retry.spends_attempt,
+        attempts_spent=attempt if retry.spends_attempt else attempt - 1,
     )
 
 

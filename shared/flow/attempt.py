@@ -19,13 +19,15 @@ from shared.domain.lease import RefusedLease, Wait, decide_refused
 from shared.domain.outcome import Outcome
 from shared.domain.run import Reason, RunStatus, TriggerType
 from shared.domain.schedule import OverlapPolicy
+from shared.domain.slice_time import reading_time
 from shared.domain.task import DISPATCH_DEADLINE, TaskCall
 from shared.flow.enqueue import enqueue_runs
 from shared.flow.heartbeat import Hold, heartbeat
-from shared.flow.sync import SyncJob, run_sync
+from shared.flow.record import record
+from shared.flow.sync import Finished, SyncJob, run_sync
 from shared.gcp.sealing import LocalKey
 from shared.logs import log_event
-from shared.store.attempts import lease_run, put_run_back, record_outcome, skip_run
+from shared.store.attempts import Recorded, lease_run, put_run_back, skip_run
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.store.runs import admit_runs
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _EARLY = timedelta(seconds=2)
 """Cloud Tasks' clock may be ahead of the database's by this much."""
-_SHARE_TO_READ = 0.5
 LONGEST_ATTEMPT = DISPATCH_DEADLINE
 """Cloud Tasks waits no longer either: after it, a worker that hangs loses its lease."""
 ALERT_DRIFT = timedelta(minutes=5)
@@ -63,7 +64,7 @@ class Workshop:
     dataset_url: str = field(repr=False)
     lease: timedelta
     slice: timedelta = timedelta(minutes=20)
-    """How long a slice may take: half of it to read, the rest to load what was read."""
+    """How long a slice may take: a part of it to read, the rest to load what was read."""
 
     @classmethod
     def of(
@@ -99,7 +100,8 @@ def attempt_run(
                 case _:
                     assert_never(refused)
     if facts is None or facts["fence"] is None:
-        if facts is not None and isinstance(refused, Reason):
+        # A run that found no room must not take the place that it just gave back.
+        if facts is not None and refused not in (None, Wait.NO_ROOM):
             _hand_over(workshop, facts["workspace_id"], now)
         return _log_refused(call, facts, refused)
     reach(CrashPoint.LEASED)
@@ -107,7 +109,7 @@ def attempt_run(
 
 
 def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> None:
-    """Give the place of a run that was skipped to the next of its workspace."""
+    """Give the place of a run that did not start to the next of its workspace."""
     with single_statements(workshop.engine) as connection:
         at = as_of(connection, now)
         admitted = admit_runs(connection, now=at, horizon=at, page=1, workspace_id=workspace_id)
@@ -117,7 +119,8 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
 def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
     job = SyncJob(facts, workshop.dataset_url, workshop.key)
     _log_started(facts, is_cold=is_cold)
-    read_until = monotonic() + workshop.slice.total_seconds() * _SHARE_TO_READ
+    reading = reading_time(workshop.slice, facts["attempt"], facts["metadata"])
+    read_until = monotonic() + reading.total_seconds()
     hold = Hold(facts["id"], facts["public_id"], facts["fence"], workshop.lease, LONGEST_ATTEMPT)
     with heartbeat(workshop.engine, hold) as beating:
 
@@ -126,34 +129,26 @@ def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -
             return monotonic() < read_until
 
         finished = run_sync(job, beating.confirm, has_time)
-    reach(CrashPoint.SYNCED)
+        reach(CrashPoint.SYNCED)
+        # With the heartbeat still on: recording may have to wait for the database.
+        recorded = None if finished is None else _record(workshop, hold, facts, finished, now)
     if finished is None:
         log_event(
             _log,
             logging.WARNING,
             "lease_lost",
-            "The lease was lost: another worker holds the run, and this one wrote nothing",
+            "The run is not this worker's any more: it was cancelled, or another has taken it over",
             **_ids(facts),
         )
         return AttemptResult.LEASE_LOST
-    outcome, watermarks = finished
-    with single_statements(workshop.engine) as connection:
-        recorded = record_outcome(
-            connection,
-            facts["id"],
-            facts["fence"],
-            outcome,
-            watermarks,
-            attempt=facts["attempt"],
-            now=now,
-        )
+    outcome, _ = finished
     reach(CrashPoint.RECORDED)
     if recorded is None:
         log_event(
             _log,
             logging.WARNING,
             "record_refused",
-            "The result was refused: another worker holds the run",
+            "The result was refused: the run was cancelled, or another worker has taken it over",
             **_ids(facts),
         )
         return AttemptResult.LEASE_LOST
@@ -162,6 +157,13 @@ def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -
         enqueue_runs(workshop.engine, workshop.queue, [recorded.to_enqueue], now=now)
         reach(CrashPoint.HANDED_OVER)
     return AttemptResult.RECORDED
+
+
+def _record(
+    workshop: Workshop, hold: Hold, facts: Row, finished: Finished, now: datetime | None
+) -> Recorded | None:
+    outcome, watermarks = finished
+    return record(workshop.engine, hold, outcome, watermarks, attempt=facts["attempt"], now=now)
 
 
 def _refused(facts: Row) -> RefusedLease:

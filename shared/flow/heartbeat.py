@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import monotonic
-from shared.errors import LeaseLostError
+from shared.errors import LeaseLostError, TransientError
 from shared.logs import log_event
 from shared.store.attempts import extend_lease
 from shared.store.engine import single_statements
@@ -43,9 +43,17 @@ class Heartbeat:
         self._stop = threading.Event()
 
     def require_held(self) -> None:
-        """Raise `LeaseLostError` if a heartbeat found the lease gone; asks no database."""
+        """Raise `LeaseLostError` if a heartbeat found the lease gone; asks no database.
+
+        Raises `TransientError` once no task waits for this attempt any more.
+        """
         if self._lost.is_set():
-            raise LeaseLostError("another worker holds the run")
+            raise LeaseLostError("the run is not this worker's any more")
+        if monotonic() >= self._ends:
+            # The fence still holds: better a smaller slice at the next attempt than silence.
+            raise TransientError(
+                "The slice took longer than its task lives.", code="slice_too_long"
+            )
 
     def confirm(self) -> None:
         """Extend the lease now; raise `LeaseLostError` when another worker holds the run."""
@@ -57,6 +65,8 @@ class Heartbeat:
     def beat_until_stopped(self) -> None:
         """Extend the lease every third of its length; a miss is not yet a loss."""
         while not self._stop.wait(self._hold.lease.total_seconds() / 3):
+            if monotonic() >= self._ends:
+                return
             try:
                 if not self._extend():
                     self._lost.set()
@@ -79,8 +89,6 @@ class Heartbeat:
 
     def _extend(self) -> bool:
         hold = self._hold
-        if monotonic() >= self._ends:
-            return False
         with single_statements(self._engine) as connection:
             return extend_lease(connection, hold.run_id, hold.fence, lease=hold.lease, now=None)
 

@@ -133,9 +133,8 @@ def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta
         attempt,
         facts["max_attempts"],
         retry_after,
-        throttled_for=facts["leased_at"] - facts["started_at"],
+        throttled_for=facts["leased_at"] - (facts["throttled_since"] or facts["leased_at"]),
     )
     if retry is None:
         return failed(code, message)
-    spent = attempt if retry.spends_attempt else attempt - 1
-    return waits_for_retry(code, message, retry.wait, attempts_spent=spent)
+    return waits_for_retry(code, message, retry, attempt=attempt)

@@ -74,7 +74,7 @@ def put_run_back(
 
 
 def skip_run(connection: Connection, run_id: int, reason: Reason, *, now: datetime | None) -> None:
-    """End a run that never started."""
+    """End a run that may not start, or not again."""
     connection.execute(load_sql("skip_run"), {"run_id": run_id, "reason": reason, "now": now})
 
 
@@ -102,6 +102,7 @@ def record_outcome(
         "updated": counts.updated if counts else None,
         "failed": counts.failed if counts else None,
         "goes_on": outcome.goes_on,
+        "is_throttled": outcome.is_throttled,
         "positions": None if outcome.positions is None else to_json(outcome.positions),
         "attempts_spent": outcome.attempts_spent,
         "attempt": attempt,

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, select, union, update
 
 from shared.store.rows import Row
 from shared.store.tables import sync_log, sync_log_event, sync_schedule, workspace_connector
 
-_MAX_EVENTS = 500
+_FIRST_EVENTS = 50
+_NEWEST_EVENTS = 450
 
 _SHOWN = (
     sync_log.c.id,
@@ -69,15 +70,22 @@ def find_run(connection: Connection, workspace_id: int, public_id: object) -> Ro
 
 
 def list_events(connection: Connection, workspace_id: int, run_id: int) -> Sequence[Row]:
-    """Return the timeline of a run, oldest first, bounded."""
-    query = (
-        select(sync_log_event.c.happened_at, sync_log_event.c.kind, sync_log_event.c.detail)
+    """Return the timeline of a run, oldest first: of a very long one its beginning and its end."""
+    events = (
+        select(
+            sync_log_event.c.id,
+            sync_log_event.c.happened_at,
+            sync_log_event.c.kind,
+            sync_log_event.c.detail,
+        )
         .where(sync_log_event.c.workspace_id == workspace_id)
         .where(sync_log_event.c.run_id == run_id)
-        .order_by(sync_log_event.c.id)
-        .limit(_MAX_EVENTS)
     )
-    return connection.execute(query).mappings().all()
+    first = events.order_by(sync_log_event.c.id).limit(_FIRST_EVENTS).subquery()
+    newest = events.order_by(sync_log_event.c.id.desc()).limit(_NEWEST_EVENTS).subquery()
+    # A union leaves out what is in both.
+    both = union(select(first), select(newest)).order_by("id")
+    return connection.execute(both).mappings().all()
 
 
 def detach_runs(connection: Connection, workspace_id: int, schedule_id: int, *, page: int) -> int:

@@ -105,7 +105,7 @@ def rescue_expired_leases(
 ) -> int:
     """Take back runs whose worker fell silent; return how many.
 
-    A run that started more than `patience` ago ends; others are tried again.
+    A run whose newest attempt began more than `patience` ago ends; others are tried again.
     """
     parameters = {"now": now, "patience": patience, "page": page}
     return len(connection.execute(load_sql("rescue_expired_leases"), parameters).all())

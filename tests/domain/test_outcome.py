@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from shared.domain.outcome import MAX_ERROR_CHARS, Counts, failed, succeeded, waits_for_retry
+from shared.domain.retry import Retry
 from shared.domain.run import RunStatus
 
 
@@ -17,7 +18,15 @@ def test_an_error_text_is_bounded() -> None:
 
 
 def test_a_run_that_waits_shows_as_running_without_an_error() -> None:
-    outcome = waits_for_retry("source_unavailable", "no answer", timedelta(seconds=30))
+    retry = Retry(timedelta(seconds=30), spends_attempt=True)
+    outcome = waits_for_retry("source_unavailable", "no answer", retry, attempt=2)
+    assert (outcome.retry_in, outcome.attempts_spent) == (retry.wait, 2)
     assert (outcome.status, outcome.shown_status) == (RunStatus.SCHEDULED, "running")
     assert outcome.shown_error is None
     assert outcome.event_detail["error"] == "no answer"
+
+
+def test_a_pause_that_a_provider_asked_for_spends_nothing() -> None:
+    retry = Retry(timedelta(minutes=5), spends_attempt=False)
+    outcome = waits_for_retry("rate_limited", "too many", retry, attempt=2)
+    assert (outcome.is_throttled, outcome.attempts_spent) == (True, 1)

@@ -133,23 +133,45 @@ def test_a_silent_worker_loses_its_run_to_the_next_attempt(
     assert "lease_expired" in events_of(engine, run["id"])
 
 
-def test_a_worker_that_hangs_loses_its_lease_when_no_task_waits_for_it_any_more(
+def test_a_slice_that_outlives_its_task_is_tried_again_with_less_time_to_read(
     engine: Engine, paused: PausedQueue, script: Script, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempt_flow, "LONGEST_ATTEMPT", timedelta(seconds=0.2))
+    monkeypatch.setattr(attempt_flow, "LONGEST_ATTEMPT", timedelta(seconds=0.1))
     schedule, run = due_run(engine, paused)
 
-    def hang(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+    def read_for_ever(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
         while True:
             time.sleep(0.02)
             request.has_time()
 
-    script.behaviour = hang
-    workshop = make_workshop(engine, paused, lease=timedelta(seconds=1.5))
-    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
-    tick(engine, paused, at("02:10"))
+    script.behaviour = read_for_ever
+    workshop = make_workshop(engine, paused)
+    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.RECORDED
     [after] = runs_of(engine, schedule["id"])
-    assert (after["status"], after["fence"]) == ("scheduled", 2)
+    assert (after["status"], after["reason"], after["attempt"]) == (
+        "scheduled",
+        "slice_too_long",
+        1,
+    )
+
+
+def test_a_worker_that_hangs_is_replaced_once_no_task_waits_for_it(
+    engine: Engine, paused: PausedQueue, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attempt_flow, "LONGEST_ATTEMPT", timedelta(seconds=0.1))
+    schedule, run = due_run(engine, paused)
+    lease = timedelta(seconds=0.6)
+
+    def hang(*_: object) -> SyncResult:
+        time.sleep(2 * lease.total_seconds())
+        tick(engine, paused, at("02:10"))  # nothing extended the lease of 02:00:01
+        return moved()
+
+    script.behaviour = hang
+    workshop = make_workshop(engine, paused, lease=lease)
+    assert attempt_run(workshop, call_of(run), now=at("02:00:01")) is AttemptResult.LEASE_LOST
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["fence"], after["records_processed"]) == ("scheduled", 2, None)
 
 
 def test_a_page_that_is_read_after_the_lease_was_lost_is_the_last(

@@ -6,12 +6,13 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
 from shared.errors import TransientError
 from shared.flow import slices as slices_flow
 from shared.flow.attempt import AttemptResult, attempt_run
+from shared.flow.trigger import RunActiveError, trigger_schedule
 from tests.factories import at, events_of, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
@@ -21,6 +22,7 @@ from tests.flow.workers import (
     due_run,
     make_workshop,
     moved,
+    public_id,
     schedule_row,
     tick,
     watermark_of,
@@ -202,50 +204,105 @@ def test_with_queue_one_the_next_run_waits_for_one_between_two_slices(
     assert attempt_run(workshop, call_of(second), now=at("02:02")) is AttemptResult.PUT_BACK
 
 
-def test_a_run_on_its_way_waits_for_another_that_came_between_instead_of_being_skipped(
+def test_a_run_with_slices_behind_it_keeps_its_connector_while_it_waits_for_a_retry(
     engine: Engine, paused: PausedQueue, script: Script
 ) -> None:
     schedule = make_schedule(engine, make_tenant(engine), from_instant=at("02:00"))
     tick(engine, paused, at("02:00:45"))
     first, second = runs_of(engine, schedule["id"])
     workshop = make_workshop(engine, paused)
-    away = TransientError("The source was away.")
-    script.behaviour = behave(slice_of("5", 50), away)
+    pause = TransientError("Too many.", code="rate_limited", retry_after=timedelta(minutes=50))
+    script.behaviour = behave(slice_of("5", 50), pause, moved(cursor="12"))
     attempt_run(workshop, call_of(first), now=at("02:01"))
     attempt_run(workshop, call_of(first), now=at("02:01:01"))
 
-    def meanwhile(*_: object) -> SyncResult:
-        script.behaviour = lambda *_: moved()
-        assert attempt_run(workshop, call_of(first), now=at("03:00")) is AttemptResult.PUT_BACK
-        return moved()
-
-    script.behaviour = meanwhile
-    assert attempt_run(workshop, call_of(second), now=at("02:59")) is AttemptResult.RECORDED
-    assert attempt_run(workshop, call_of(first), now=at("03:01")) is AttemptResult.RECORDED
-    assert [run["status"] for run in runs_of(engine, schedule["id"])] == ["success", "success"]
+    assert attempt_run(workshop, call_of(second), now=at("02:02")) is AttemptResult.SKIPPED
+    assert attempt_run(workshop, call_of(first), now=at("02:52")) is AttemptResult.RECORDED
+    first, second = runs_of(engine, schedule["id"])
+    assert (first["status"], second["reason"]) == ("success", "overlap")
 
 
-def test_two_runs_on_their_way_do_not_keep_each_other_from_going_on(
+def test_who_waits_for_a_run_with_slices_behind_it_is_not_given_a_place_meanwhile(
     engine: Engine, paused: PausedQueue, script: Script
 ) -> None:
-    schedule = make_schedule(engine, make_tenant(engine), from_instant=at("02:00"))
-    tick(engine, paused, at("02:00:45"))
-    first, second = runs_of(engine, schedule["id"])
-    workshop = make_workshop(engine, paused)
-    away = TransientError("The source was away.")
-    script.behaviour = behave(
-        slice_of("5", 50), away, slice_of("6", 60), moved(cursor="8"), moved(cursor="9")
+    schedule = make_schedule(
+        engine, make_tenant(engine), from_instant=at("02:00"), overlap_policy="queue_one"
     )
+    tick(engine, paused, at("02:00:45"))
+    first, second = runs_of(engine, schedule["id"])
+    workshop = make_workshop(engine, paused)
+    pause = TransientError("Too many.", code="rate_limited", retry_after=timedelta(minutes=50))
+    script.behaviour = behave(slice_of("5", 50), pause, moved(cursor="12"), moved(cursor="13"))
     attempt_run(workshop, call_of(first), now=at("02:01"))
     attempt_run(workshop, call_of(first), now=at("02:01:01"))
-    attempt_run(workshop, call_of(second), now=at("02:59"))
-    tick(engine, paused, at("03:00"))  # the first has a place again, the second kept its own
+    attempt_run(workshop, call_of(second), now=at("02:02"))
 
-    assert attempt_run(workshop, call_of(second), now=at("03:00:01")) is AttemptResult.PUT_BACK
-    assert attempt_run(workshop, call_of(first), now=at("03:00:02")) is AttemptResult.RECORDED
-    assert attempt_run(workshop, call_of(second), now=at("03:00:03")) is AttemptResult.RECORDED
-    runs = runs_of(engine, schedule["id"])[:2]
-    assert [run["status"] for run in runs] == ["success", "success"]
+    for minute in range(3, 30):
+        tick(engine, paused, at(f"02:{minute:02}"))
+
+    assert events_of(engine, second["id"]).count("put_back") == 1
+    attempt_run(workshop, call_of(first), now=at("02:52"))
+    [waited] = [run for run in runs_of(engine, schedule["id"]) if run["id"] == second["id"]]
+    assert waited["admitted_at"] == at("02:52")
+
+
+def test_a_run_that_did_not_begin_takes_no_place_of_one_between_two_slices(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    tenant = make_tenant(engine, max_concurrent_syncs=1)
+    one = make_schedule(engine, tenant, from_instant=at("01:59"), cron_expression="0 2 * * *")
+    other = make_schedule(engine, tenant, from_instant=at("01:59"), cron_expression="1 2 * * *")
+    tick(engine, paused, at("01:59:45"))
+    [first], [second] = runs_of(engine, one["id"]), runs_of(engine, other["id"])
+    workshop = make_workshop(engine, paused)
+    script.behaviour = behave(slice_of("5", 50), moved(cursor="12"))
+    attempt_run(workshop, call_of(first), now=at("02:00:01"))
+    assert attempt_run(workshop, call_of(second), now=at("02:01")) is AttemptResult.PUT_BACK
+    assert attempt_run(workshop, call_of(first), now=at("02:01:01")) is AttemptResult.RECORDED
+    assert runs_of(engine, one["id"])[0]["status"] == "success"
+
+
+def test_a_lost_task_is_noticed_as_fast_after_many_slices_as_before_the_first(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused)
+    script.behaviour = behave(*(slice_of(str(row), row) for row in range(1, 6)), moved())
+    for second in range(1, 6):
+        work(engine, paused, schedule, second)
+    [before] = runs_of(engine, schedule["id"])
+    with engine.begin() as connection:  # as its worker noted it, by the simulated clock
+        query = "UPDATE workspace_connector_sync_log SET enqueued_at = :at WHERE id = :id"
+        connection.execute(text(query), {"at": at("02:00:05"), "id": before["id"]})
+    tick(engine, paused, at("02:05:30"))
+    [after] = runs_of(engine, schedule["id"])
+    assert after["task_generation"] == before["task_generation"] + 1
+    assert after["lost_tasks"] == 1
+
+
+def test_a_long_run_is_not_put_off_for_its_age(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused, max_attempts=1)
+    pause = TransientError("Too many.", code="rate_limited", retry_after=timedelta(minutes=1))
+    script.behaviour = behave(slice_of("5", 50), pause, slice_of("6", 60), pause)
+    work(engine, paused, schedule, 1)
+    for hours in (30, 31, 60):
+        work(engine, paused, schedule, 3_600 * hours)
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["attempt"]) == ("scheduled", 0)
+    assert after["next_attempt_at"] - after["leased_at"] == timedelta(minutes=1)
+
+
+def test_a_run_between_two_slices_is_the_active_one_for_who_triggers(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    tenant = make_tenant(engine)
+    schedule, run = due_run(engine, paused, tenant=tenant)
+    script.behaviour = behave(slice_of("5", 50))
+    work(engine, paused, schedule, 1)
+    with pytest.raises(RunActiveError) as caught:
+        trigger_schedule(engine, lambda: paused.queue, tenant.principal, schedule["public_id"])
+    assert caught.value.run == public_id(run)
 
 
 def test_a_lost_task_between_two_slices_is_made_again(
@@ -263,7 +320,7 @@ def test_a_lost_task_between_two_slices_is_made_again(
     assert work(engine, paused, schedule, 3_000) is AttemptResult.RECORDED
 
 
-def test_reading_has_half_of_a_slices_time_and_the_lease_is_asked_for_at_each_page(
+def test_reading_stops_in_time_for_loading(
     engine: Engine, paused: PausedQueue, script: Script
 ) -> None:
     schedule, run = due_run(engine, paused)

@@ -104,6 +104,7 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "status": "success",
             "failed": None,
             "goes_on": False,
+            "is_throttled": False,
             "positions": None,
             "attempts_spent": None,
             "attempt": 1,

@@ -1,7 +1,8 @@
 -- Give waiting runs the free places of their workspaces: interactive runs first, then by instant.
 -- A run holds a place from admission to its end. Runs admitted for later take none from runs that
 -- start earlier: each candidate counts the places held at the instant when it can start.
--- A run that must wait for its connector's run in progress (queue_one, interactive) is left alone.
+-- A run that must wait for the run that its connector is on (queue_one, interactive, between two
+-- slices) is left alone.
 WITH RECURSIVE waiting_workspace AS (
     (
         SELECT r.workspace_id
@@ -65,10 +66,23 @@ candidate AS (
             AND r.not_before_at <= CAST(:horizon AS timestamptz)
             AND NOT (
                 r.not_before_at <= CAST(:now AS timestamptz)
-                AND (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
+                AND (
+                    r.trigger_type <> 'cloud_task'
+                    OR s.overlap_policy = 'queue_one'
+                    OR r.slices > 0
+                )
                 AND EXISTS (
                     SELECT FROM workspace_connector_sync_log AS active
-                    WHERE active.connector_id = r.connector_id AND active.status = 'in_progress'
+                    WHERE active.connector_id = r.connector_id
+                        AND active.id <> r.id
+                        AND (
+                            active.status = 'in_progress'
+                            OR (
+                                active.status = 'scheduled'
+                                AND active.slices > 0
+                                AND (r.slices = 0 OR active.id < r.id)
+                            )
+                        )
                 )
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id

@@ -1,9 +1,17 @@
--- The connector's run in progress, or the one that somebody asked for and that waits.
+-- The connector's run in progress or between two slices, or the one that somebody asked for and that
+-- waits.
 SELECT r.workspace_connector_sync_log_id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status = 'in_progress'
+UNION ALL
+SELECT r.workspace_connector_sync_log_id
+FROM workspace_connector_sync_log AS r
+WHERE r.workspace_id = :workspace_id
+    AND r.connector_id = :connector_id
+    AND r.status = 'scheduled'
+    AND r.slices > 0
 UNION ALL
 SELECT r.workspace_connector_sync_log_id
 FROM workspace_connector_sync_log AS r

@@ -23,6 +23,7 @@ facts AS (
         r.positions,
         r.metadata,
         r.records_failed,
+        r.throttled_since,
         (r.started_at IS NOT NULL) AS has_started,
         (r.task_generation <> CAST(:generation AS integer)) IS TRUE AS is_stale,
         c.public_id AS connector_public_id,
@@ -36,18 +37,17 @@ facts AS (
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
-        -- A run between two slices keeps its place, and its connector.
+        -- A run with slices behind it keeps its connector until its end, also while it waits.
         EXISTS (
             SELECT FROM workspace_connector_sync_log AS o
             WHERE o.connector_id = r.connector_id
                 AND o.id <> r.id
                 AND (
                     o.status = 'in_progress'
+                    -- Of two such runs the older one goes on.
                     OR (
                         o.status = 'scheduled'
                         AND o.slices > 0
-                        AND o.admitted_at IS NOT NULL
-                        -- Of two such runs the older one goes on.
                         AND (r.slices = 0 OR o.id < r.id)
                     )
                 )
@@ -58,8 +58,8 @@ facts AS (
                 AND o.status = 'scheduled'
                 AND o.not_before_at <= r.not_before_at
                 AND o.id < r.id
-                -- A run between two slices does not wait: it is what the others wait for.
-                AND NOT (o.slices > 0 AND o.admitted_at IS NOT NULL)
+                -- A run with slices behind it is what the others wait for.
+                AND o.slices = 0
         ) AS another_waits,
         (
             SELECT count(*)
@@ -67,7 +67,8 @@ facts AS (
             WHERE o.workspace_id = r.workspace_id
                 AND o.admitted_at IS NOT NULL
                 AND o.completed_at IS NULL
-                AND o.status = 'in_progress'
+                -- Between two slices a run keeps its place against those that did not begin.
+                AND (o.status = 'in_progress' OR (o.slices > 0 AND r.slices = 0))
                 AND o.id <> r.id
         ) < w.max_concurrent_syncs AS has_room
     FROM workspace_connector_sync_log AS r
@@ -89,6 +90,7 @@ leased AS (
         error = NULL,
         started_at = coalesce(r.started_at, (SELECT at FROM instant)),
         leased_at = (SELECT at FROM instant),
+        lost_tasks = 0,
         metadata = CASE
             WHEN f.has_started THEN r.metadata
             ELSE r.metadata || jsonb_build_object(
@@ -156,6 +158,7 @@ SELECT
     f.positions,
     f.metadata,
     f.records_failed,
+    f.throttled_since,
     f.has_started,
     f.is_stale,
     f.connector_public_id,

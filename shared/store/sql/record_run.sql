@@ -26,6 +26,10 @@ ended AS (
             )
         END,
         attempt = coalesce(CAST(:attempts_spent AS integer), r.attempt),
+        throttled_since = CASE
+            WHEN :is_throttled THEN coalesce(r.throttled_since, (SELECT at FROM instant))
+            WHEN NOT :goes_on THEN r.throttled_since
+        END,
         slices = r.slices + CASE WHEN :goes_on THEN 1 ELSE 0 END,
         positions = coalesce(CAST(:positions AS jsonb), r.positions),
         -- The counts are those of one slice; null where the attempt did not come to any.
@@ -120,12 +124,23 @@ next_run AS (
             AND r.admitted_at IS NULL
             AND r.not_before_at <= (SELECT at FROM instant)
             AND NOT (
-                (r.trigger_type <> 'cloud_task' OR s.overlap_policy = 'queue_one')
+                (
+                    r.trigger_type <> 'cloud_task'
+                    OR s.overlap_policy = 'queue_one'
+                    OR r.slices > 0
+                )
                 AND EXISTS (
                     SELECT FROM workspace_connector_sync_log AS active
                     WHERE active.connector_id = r.connector_id
-                        AND active.status = 'in_progress'
-                        AND active.id <> e.id
+                        AND active.id <> r.id
+                        AND (
+                            (active.status = 'in_progress' AND active.id <> e.id)
+                            OR (
+                                active.status = 'scheduled'
+                                AND active.slices > 0
+                                AND (r.slices = 0 OR active.id < r.id)
+                            )
+                        )
                 )
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id

@@ -7,7 +7,7 @@ WITH expired AS (
         r.id,
         (
             r.attempt < r.max_attempts
-            AND r.leased_at >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
+            AND coalesce(r.leased_at, r.started_at) >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
         ) AS goes_on
     FROM workspace_connector_sync_log AS r
     WHERE r.status = 'in_progress'

@@ -1,5 +1,5 @@
 -- Runs whose task should have come long ago: want a new one, under a new name. The patience doubles
--- with each, up to 16 times, so that a queue that is merely behind is not flooded with copies.
+-- with each in a row, up to 16 times, so that a queue that is merely behind is not flooded with copies.
 WITH lost AS (
     SELECT r.id
     FROM workspace_connector_sync_log AS r
@@ -7,7 +7,7 @@ WITH lost AS (
         AND r.enqueued_at IS NOT NULL
         AND r.not_before_at < CAST(:now AS timestamptz) - CAST(:patience AS interval)
         AND r.enqueued_at < CAST(:now AS timestamptz)
-            - CAST(:patience AS interval) * power(2, least(r.task_generation, 4))
+            - CAST(:patience AS interval) * power(2, least(r.lost_tasks, 4))
     ORDER BY r.not_before_at
     LIMIT CAST(:page AS integer)
     FOR NO KEY UPDATE SKIP LOCKED
@@ -16,6 +16,7 @@ WITH lost AS (
 rescued AS (
     UPDATE workspace_connector_sync_log AS r
     SET task_generation = r.task_generation + 1,
+        lost_tasks = r.lost_tasks + 1,
         enqueued_at = NULL,
         admitted_at = NULL
     FROM lost

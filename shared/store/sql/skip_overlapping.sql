@@ -24,12 +24,22 @@ WITH overlapping AS (
     LIMIT CAST(:page AS integer)
 ),
 
+-- In the order in which a change of schedules locks runs.
+locked AS (
+    SELECT r.id
+    FROM workspace_connector_sync_log AS r
+    JOIN overlapping AS o ON o.id = r.id
+    WHERE r.status = 'scheduled' AND r.admitted_at IS NULL
+    ORDER BY r.id
+    FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+
 skipped AS (
     UPDATE workspace_connector_sync_log AS r
     SET status = 'skipped',
         reason = 'overlap',
         completed_at = CAST(:now AS timestamptz)
-    FROM overlapping AS o
+    FROM locked AS o
     WHERE r.id = o.id AND r.status = 'scheduled' AND r.admitted_at IS NULL
     RETURNING r.id, r.workspace_id
 )

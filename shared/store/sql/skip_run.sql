@@ -25,7 +25,8 @@ shown AS (
     SET last_run_status = 'failed',
         last_run_error = coalesce(e.error, 'The run was skipped: ' || CAST(:reason AS text))
     FROM ended AS e
-    WHERE s.id = e.schedule_id AND e.started_at IS NOT NULL
+    -- Unless it shows a newer run by now.
+    WHERE s.id = e.schedule_id AND s.last_run_at = e.started_at
 )
 
 INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)

@@ -58,6 +58,10 @@ sync_log = Table(
     instant("next_attempt_at"),
     # Raised whenever a new task is wanted for the same run, so that its name is new too.
     Column("task_generation", Integer, nullable=False, server_default="0"),
+    # Tasks that were lost in a row; put back to 0 by the lease.
+    Column("lost_tasks", Integer, nullable=False, server_default="0"),
+    # Since when a provider asks for pauses; cleared by a slice that got on.
+    instant("throttled_since"),
     # Since when the run holds a place of its workspace; null while it waits for one.
     instant("admitted_at"),
     # When Cloud Tasks took the newest task; null until it did.

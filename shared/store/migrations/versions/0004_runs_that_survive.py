@@ -16,6 +16,8 @@ ALTER TABLE sync_schedule
 ALTER TABLE workspace_connector_sync_log
     ADD COLUMN leased_at timestamptz,
     ADD COLUMN slices INTEGER DEFAULT '0' NOT NULL,
+    ADD COLUMN lost_tasks INTEGER DEFAULT '0' NOT NULL,
+    ADD COLUMN throttled_since timestamptz,
     ADD COLUMN positions JSONB DEFAULT '{}'::jsonb NOT NULL,
     ADD CONSTRAINT slices_range CHECK (slices >= 0)
 """,
