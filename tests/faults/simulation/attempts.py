@@ -27,7 +27,7 @@ def lease_run(store: Store, run: Run, generation: int, now: datetime) -> Run | R
         and facts.connector_is_usable
         and not facts.is_too_early
         and not facts.overlaps
-        and store.number_in_progress(run.workspace_id) < limit
+        and _places_taken(store, run) < limit
     ):
         leased = replace(
             run,
@@ -37,6 +37,7 @@ def lease_run(store: Store, run: Run, generation: int, now: datetime) -> Run | R
             admitted_at=run.admitted_at or now,
             started_at=run.started_at or now,
             leased_at=now,
+            lost_tasks=0,
             lease_expires_at=now + LEASE,
         )
         return store.write(leased, now)
@@ -66,7 +67,10 @@ def record_outcome(
     ended = replace(
         run, status=outcome.status, reason=outcome.reason, attempt=spent, lease_expires_at=None
     )
+    if outcome.is_throttled:
+        ended = replace(ended, throttled_since=run.throttled_since or now)
     if outcome.goes_on:
+        ended = replace(ended, throttled_since=None)
         ended = replace(put_back(ended), admitted_at=now, slices=run.slices + 1)
     elif outcome.retry_in is not None:
         ended = replace(put_back(ended), not_before_at=now + outcome.retry_in)
@@ -124,10 +128,21 @@ def rescue_lost_tasks(store: Store, now: datetime) -> None:
             run.status is RunStatus.SCHEDULED
             and run.enqueued_at is not None
             and run.not_before_at < now - _TASK_PATIENCE
-            and run.enqueued_at < now - _TASK_PATIENCE * 2 ** min(run.generation, 4)
+            and run.enqueued_at < now - _TASK_PATIENCE * 2 ** min(run.lost_tasks, 4)
         ):
             store.journal.note(now, "task lost", run)
-            store.write(put_back(run), now)
+            store.write(replace(put_back(run), lost_tasks=run.lost_tasks + 1), now)
+
+
+def _places_taken(store: Store, run: Run) -> int:
+    """Count the places that others hold: of runs between two slices, against those to begin."""
+    taken = store.number_in_progress(run.workspace_id)
+    if run.slices == 0:
+        taken += sum(
+            other.is_between_slices and other.admitted_at is not None
+            for other in store.waiting(run.workspace_id)
+        )
+    return taken
 
 
 def _holds(run: Run, fence: int) -> bool:

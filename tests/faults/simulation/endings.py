@@ -63,14 +63,13 @@ def _after_trouble(run: Run, now: datetime, chance: Random) -> Outcome:
     asked = None
     if chance.random() < 0.2:
         asked = timedelta(seconds=chance.choice(_ASKED_SECONDS))
-    throttled_for = now - run.started_at
+    throttled_for = timedelta(0) if run.throttled_since is None else now - run.throttled_since
     decided = retry.decide_retry(run.key, run.attempt, run.max_attempts, asked, throttled_for)
     _check_retry(run, decided, asked or timedelta(0), throttled_for)
     if decided is None:
         return failed(Reason.SOURCE_UNAVAILABLE, "The source is away.")
-    spent = run.attempt if decided.spends_attempt else run.attempt - 1
     return waits_for_retry(
-        Reason.SOURCE_UNAVAILABLE, "The source is away.", decided.wait, attempts_spent=spent
+        Reason.SOURCE_UNAVAILABLE, "The source is away.", decided, attempt=run.attempt
     )
 
 

@@ -140,8 +140,14 @@ def _holding(store: Store, workspace: Workspace) -> Sequence[Run]:
 
 
 def _must_wait(store: Store, run: Run, now: datetime) -> bool:
-    """Tell whether a run waits for the one of its connector in progress, without a place."""
-    if run.not_before_at > now or store.active(run) is None:
+    """Tell whether a run waits for the one that its connector is on, without a place."""
+    if run.not_before_at > now:
         return False
+    is_busy = store.active(run) is not None or any(
+        other.is_between_slices and (run.slices == 0 or other.id < run.id)
+        for other in store.waiting_of(run.schedule_id)
+        if other.id != run.id
+    )
     policy = store.schedules[run.schedule_id].overlap_policy
-    return run.trigger.is_interactive or policy is OverlapPolicy.QUEUE_ONE
+    waits = run.trigger.is_interactive or policy is OverlapPolicy.QUEUE_ONE or run.slices > 0
+    return is_busy and waits

@@ -38,6 +38,8 @@ class Run:
     fence: int = 0
     generation: int = 0
     slices: int = 0
+    lost_tasks: int = 0
+    throttled_since: datetime | None = None
     admitted_at: datetime | None = None
     enqueued_at: datetime | None = None
     leased_at: datetime | None = None
@@ -52,9 +54,8 @@ class Run:
 
     @property
     def is_between_slices(self) -> bool:
-        """Tell whether the run waits for its next slice, and keeps place and connector for it."""
-        is_waiting = self.status is RunStatus.SCHEDULED
-        return is_waiting and self.slices > 0 and self.admitted_at is not None
+        """Tell whether the run waits, with slices behind it: it keeps its connector."""
+        return self.status is RunStatus.SCHEDULED and self.slices > 0
 
     @property
     def place(self) -> tuple[bool, datetime, int]:
