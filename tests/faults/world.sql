@@ -1,0 +1,119 @@
+-- What the world has beside the product's tables: the truth, what landed, and what went wrong.
+
+CREATE SCHEMA fault_source;
+CREATE SCHEMA fault_dataset;
+CREATE SCHEMA fault_log;
+
+-- The truth. Every change of a record moves it to a cursor value that is not below any other.
+CREATE TABLE fault_source.record (
+    connector uuid NOT NULL,
+    record_id bigint NOT NULL,
+    changed bigint NOT NULL,
+    content text NOT NULL GENERATED ALWAYS AS (
+        md5(CAST(record_id AS text) || '.' || CAST(changed AS text))
+    ) STORED,
+    PRIMARY KEY (connector, record_id)
+);
+CREATE INDEX record_by_cursor ON fault_source.record (connector, changed, record_id);
+
+-- Where the ledger connector lands records.
+CREATE TABLE fault_dataset.record (
+    connector uuid NOT NULL,
+    record_id bigint NOT NULL,
+    changed bigint NOT NULL,
+    content text NOT NULL
+);
+CREATE UNIQUE INDEX record_key ON fault_dataset.record (connector, record_id);
+
+-- One row each time the ledger connector wrote a record, numbered while it held the merge lock.
+CREATE TABLE fault_dataset.write (
+    seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    connector uuid NOT NULL,
+    record_id bigint NOT NULL,
+    changed bigint NOT NULL,
+    run uuid NOT NULL,
+    fence bigint NOT NULL
+);
+CREATE INDEX write_of_record ON fault_dataset.write (connector, record_id, changed);
+
+-- Which table of dlt's holds the records of which connector.
+CREATE TABLE fault_dataset.place (connector uuid PRIMARY KEY, place text NOT NULL);
+
+CREATE FUNCTION fault_dataset.landed_by_dlt() RETURNS SETOF fault_dataset.record
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    each fault_dataset.place%ROWTYPE;
+BEGIN
+    FOR each IN SELECT * FROM fault_dataset.place WHERE to_regclass(place) IS NOT NULL LOOP
+        RETURN QUERY EXECUTE format(
+            'SELECT CAST(%L AS uuid), record_id, changed, CAST(content AS text) FROM %s',
+            each.connector,
+            each.place
+        );
+    END LOOP;
+END $$;
+
+-- What the invariants look at, wherever it landed.
+CREATE VIEW fault_dataset.landed AS
+SELECT connector, record_id, changed, content FROM fault_dataset.record;
+
+-- From which instant on the periods of a schedule were missed.
+CREATE TABLE fault_log.expected (schedule_id bigint PRIMARY KEY, mark timestamptz NOT NULL);
+
+CREATE TABLE fault_log.legal (before text, after text, PRIMARY KEY (before, after));
+
+-- Every lease, in the order in which those of one connector were taken.
+CREATE TABLE fault_log.lease (
+    epoch bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    connector_id bigint NOT NULL,
+    run uuid NOT NULL,
+    fence bigint NOT NULL,
+    taken_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX lease_of_run ON fault_log.lease (run, fence);
+
+-- What a row did that it never may; kept instead of refused, so that the product goes on.
+CREATE TABLE fault_log.wrong (rule text NOT NULL, detail text NOT NULL);
+
+CREATE FUNCTION fault_log.watch_run() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF new.fence < old.fence THEN
+        INSERT INTO fault_log.wrong VALUES (
+            'fence only grows', format('run %s: from %s to %s', new.id, old.fence, new.fence)
+        );
+    END IF;
+    IF new.status <> old.status AND NOT EXISTS (
+        SELECT FROM fault_log.legal AS l WHERE l.before = old.status AND l.after = new.status
+    ) THEN
+        INSERT INTO fault_log.wrong VALUES (
+            'transitions are legal', format('run %s: %s to %s', new.id, old.status, new.status)
+        );
+    END IF;
+    IF new.status = 'in_progress' AND old.status <> 'in_progress' THEN
+        INSERT INTO fault_log.lease (connector_id, run, fence)
+        VALUES (new.connector_id, new.workspace_connector_sync_log_id, new.fence);
+        IF new.fence <= old.fence THEN
+            INSERT INTO fault_log.wrong VALUES (
+                'each lease has a fence of its own', format('run %s: %s', new.id, new.fence)
+            );
+        END IF;
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER watch_run AFTER UPDATE ON workspace_connector_sync_log
+FOR EACH ROW EXECUTE FUNCTION fault_log.watch_run();
+
+CREATE FUNCTION fault_log.watch_watermark() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO fault_log.wrong VALUES (
+        'a watermark never goes back',
+        format('connector %s: %s to %s', new.connector_id, old.value, new.value)
+    );
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER watch_watermark AFTER UPDATE ON sync_watermark
+FOR EACH ROW WHEN (
+    CAST(new.value ->> 'value' AS bigint) < CAST(old.value ->> 'value' AS bigint)
+) EXECUTE FUNCTION fault_log.watch_watermark();
