@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from shared.config import Settings
 from shared.gcp.sealing import LocalKey
 from shared.logs import configure_logging
-from shared.store.engine import create_engine_for
+from shared.store.engine import PROMPT, create_engine_for
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
@@ -24,6 +24,7 @@ class Wiring:
             settings.database_url,
             pool_size=settings.pool_size,
             application_name=f"syncline-{service}",
+            deadlines=PROMPT,
         )
         self.key = LocalKey(settings.key_file) if settings.key_file else None
         self._queue: CloudTasksQueue | None = None

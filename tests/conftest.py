@@ -6,9 +6,14 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
 from infra.local.postgres import THROW_AWAY, PostgresServer, start_postgres
+
+# How fast an example is says something about the machine, not about the rule.
+settings.register_profile("syncline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("syncline")
 
 _TEMPLATE = "syncline_template"
 

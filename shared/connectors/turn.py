@@ -61,6 +61,7 @@ def _connect(dataset_url: str) -> Connection:
         keepalives_idle=30,
         keepalives_interval=10,
         keepalives_count=3,
+        tcp_user_timeout=60_000,
         application_name="syncline",
     )
 

@@ -9,14 +9,15 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 
 from shared.clock import monotonic
-from shared.domain.outcome import Outcome
+from shared.domain.outcome import Outcome, failed
 from shared.flow.heartbeat import Hold
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.attempts import Recorded, record_outcome
 from shared.store.engine import single_statements
 
 _log = logging.getLogger(__name__)
 _PAUSE_SECONDS = 0.5
+_NOT_STORED = failed("internal", "The database could not hold what the sync came to.")
 
 
 def record(
@@ -31,7 +32,8 @@ def record(
     """Record an outcome; None, and nothing written, if the fence was lost.
 
     When the connection breaks it is tried again for as long as a lease lasts: what was loaded is
-    worth it, and a repeat of what did arrive finds its fence used and changes nothing.
+    worth it, and a repeat of what did arrive finds its fence used and changes nothing. A result
+    that the database cannot hold, such as a text with a NUL character, ends the run instead.
     """
     until = monotonic() + hold.lease.total_seconds()
     while True:
@@ -46,8 +48,14 @@ def record(
                     attempt=attempt,
                     now=now,
                 )
-        except DBAPIError as error:
-            if not error.connection_invalidated or monotonic() >= until:
+        except (DBAPIError, TypeError, ValueError) as error:
+            if not (isinstance(error, DBAPIError) and error.connection_invalidated):
+                if outcome is _NOT_STORED:
+                    raise
+                _log_not_stored(hold, error)
+                outcome, watermarks = _NOT_STORED, ()
+                continue
+            if monotonic() >= until:
                 raise
             log_event(
                 _log,
@@ -58,3 +66,14 @@ def record(
                 error_class=type(error).__name__,
             )
             Event().wait(_PAUSE_SECONDS)
+
+
+def _log_not_stored(hold: Hold, error: Exception) -> None:
+    log_event(
+        _log,
+        logging.ERROR,
+        "result_not_stored",
+        "The database could not hold the result of a sync; its run ends as failed",
+        run_id=hold.public_id,
+        error_class=class_and_place(error),
+    )

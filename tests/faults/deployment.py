@@ -20,7 +20,7 @@ from shared.flow.tick import run_tick
 from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
 from shared.store.ticks import TickReport
-from shared.wiring import Wiring
+from shared.wiring import Wiring, wire
 from tests.faults import threaded_ledger
 from tests.faults.edges import Edge, loaded
 from tests.faults.invariants import broken_at_rest, unfinished
@@ -67,7 +67,7 @@ class Deployment:
     queues: Queues
     settings: Settings
     wiring: Wiring
-    """Of the dispatcher and of people; the worker has its own."""
+    """Of the dispatcher and of what people do; the worker has its own."""
     worker: Edge
     dispatcher: Edge
     """Listens only when told to: what else ticks does so with less patience."""
@@ -160,7 +160,9 @@ def deployed(
         patch.setattr(retry, "BASE", _RETRY_SOON)
         patch.setattr(retry, "SHORTEST", _RETRY_SOON)
         settings = _set_environment(world, cloud, worker, dispatcher, patch)
-        wiring = Wiring(settings, service="dispatcher")
+        # Of first requests at once each would make a wiring, and all but one would be forgotten.
+        wire(worker.name)
+        wiring = wire(dispatcher.name)
         queues = Queues(cloud, client, settings, attempts)
         queues.make()
         Instance().note_alive(wiring.engine)  # or every tick would order a warm-up
@@ -171,7 +173,6 @@ def deployed(
             cloud.clear_faults()
             with suppress(NotFound):
                 queues.purge()
-            wiring.close()
             logging.disable(logging.NOTSET)
 
 

@@ -115,7 +115,6 @@ def after_start(world: World, connector: object) -> str:
     return kind
 
 
-@pytest.mark.xfail(strict=True, reason="an outcome that the database refuses is answered by 500")
 def test_whatever_of_an_outcome_cannot_be_stored_cloud_tasks_hears_200(
     new_world: MakeWorld, cloud_tasks: RunningCloudTasks
 ) -> None:

@@ -263,3 +263,15 @@ def test_a_schedule_says_how_often_its_runs_are_tried(
         attempt_run(workshop, call_of(run), now=now)
     assert runs_of(engine, schedule["id"])[0]["status"] == "error"
     assert len(script.requests) == most
+
+
+@pytest.mark.parametrize("text", ["a\0b", "\ud800"], ids=["NUL", "half a character"])
+def test_a_result_that_the_database_cannot_hold_ends_the_run(
+    engine: Engine, paused: PausedQueue, script: Script, text: str
+) -> None:
+    schedule, run = due_run(engine, paused)
+    script.raises(PermanentError(text))
+    result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:00:01"))
+    assert result is AttemptResult.RECORDED
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"]) == ("error", "internal")
