@@ -5,8 +5,8 @@
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--no-emit-index-url --no-header
-# They serve the worker in threads, whose sockets are sometimes closed by the garbage collector only.
-ONLY_LONG := test_queue_faults.py test_late_deliveries.py test_tenant_trouble.py
+# One leaves a mutant to chance; the others leave sockets of their worker to the garbage collector.
+ONLY_LONG := test_dispatcher_faults.py test_queue_faults.py test_late_deliveries.py test_tenant_trouble.py
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
