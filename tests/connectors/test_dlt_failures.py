@@ -31,9 +31,14 @@ CANARY = "canary-in-a-row"
 ROW = {"id": 1, "name": CANARY}
 
 
+@pytest.fixture(autouse=True)
+def _in_the_sandbox() -> None:
+    # Before anything of dlt is made: its first resource would start its telemetry.
+    shut_in()
+
+
 def failure_of(resource: DltResource) -> SynclineError:
     """Return what it means that a pipeline cannot read or prepare the resource."""
-    shut_in()
     with working_folder() as folder:
         pipeline = dlt.pipeline("failing", pipelines_dir=str(folder), destination="postgres")
         try:

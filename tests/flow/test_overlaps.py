@@ -76,7 +76,10 @@ def test_a_retry_that_is_skipped_no_longer_shows_as_running(
             ),
             {"at": at("02:00")},
         )
-        connection.execute(text("UPDATE sync_schedule SET last_run_status = 'running'"))
+        connection.execute(
+            text("UPDATE sync_schedule SET last_run_status = 'running', last_run_at = :at"),
+            {"at": at("02:00")},
+        )
         connection.execute(text("UPDATE workspace_connector SET status = 'disabled'"))
 
     result = attempt_run(make_workshop(engine, paused), call_of(run), now=at("02:01"))
