@@ -30,7 +30,7 @@ from dlt.extract.incremental.exceptions import (
 from dlt.normalize.exceptions import NormalizeException
 from dlt.sources.helpers.rest_client.exceptions import RESTClientException
 
-from shared.connectors.failure_kinds import Kind, permanent, told
+from shared.connectors.failure_kinds import Kind, permanent, told, transient
 from shared.domain.run import Reason
 from shared.errors import SynclineError
 
@@ -55,7 +55,7 @@ _PAGES = permanent(
 _SETTINGS = permanent(Reason.CONFIGURATION, "are not complete or contradict each other")
 _LIBRARY = permanent(Reason.INTERNAL, "lacks a library that the connector needs")
 _TERMINAL = permanent(Reason.INTERNAL, "could not be done, and a repeat would not help")
-_UNAVAILABLE = Kind(transient=True, code="dataset_unavailable", sentence="did not take the load")
+_UNAVAILABLE = transient(Reason.DATASET_UNAVAILABLE, "did not take the load")
 
 _RECORDS: _Table = (
     (

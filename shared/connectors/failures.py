@@ -81,7 +81,7 @@ def _dataset_database(links: Sequence[BaseException]) -> SynclineError | None:
     if kind in (DATA, DUPLICATE, PERMISSION):
         return told("The dataset", kind, label)
     return TransientError(
-        f"The dataset's database did not take the load ({label}).", code="dataset_unavailable"
+        f"The dataset's database did not take the load ({label}).", code=Reason.DATASET_UNAVAILABLE
     )
 
 

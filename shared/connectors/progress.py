@@ -7,6 +7,7 @@ from typing import Any
 from shared.connectors.base import Position, Watermark
 from shared.connectors.slices import SliceTime
 from shared.connectors.watermarks import CursorValue, encode, is_finite
+from shared.domain.run import Reason
 from shared.errors import PermanentError
 
 
@@ -93,6 +94,6 @@ class StreamProgress:
             raise PermanentError(
                 f"{self.stream} gave a smaller {self.cursor} after a greater one, although it was"
                 " asked for in order. Choose a cursor that the source can sort by.",
-                code="cursor_backwards",
+                code=Reason.CURSOR_BACKWARDS,
             )
         self._last = comparable[-1]

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.connectors.base import ConfirmLease
+from shared.domain.run import Reason
 from shared.errors import TransientError
 from shared.logs import log_event
 
@@ -48,7 +49,8 @@ def turn_of(
                 _end_holder(cursor, key, connector_id)
                 if not _lock(cursor, key, wait):
                     raise TransientError(
-                        "Another load of this connector is still under way.", code="dataset_busy"
+                        "Another load of this connector is still under way.",
+                        code=Reason.DATASET_BUSY,
                     )
         yield connection
 

@@ -98,8 +98,8 @@ _FAILURES: Mapping[str, str] = {
     Reason.RATE_LIMITED: "the source asked for fewer requests",
     Reason.SOURCE_UNAVAILABLE: "the source was unavailable",
     Reason.INTERNAL: "something broke on our side",
-    "dataset_unavailable": "the dataset was unavailable",
-    "dataset_busy": "another load of the dataset was under way",
+    Reason.DATASET_UNAVAILABLE: "the dataset was unavailable",
+    Reason.DATASET_BUSY: "another load of the dataset was under way",
 }
 
 

@@ -91,6 +91,12 @@ class Reason(StrEnum):
     CONFIGURATION = "configuration"
     RATE_LIMITED = "rate_limited"
     SOURCE_UNAVAILABLE = "source_unavailable"
+    DATASET_UNAVAILABLE = "dataset_unavailable"
+    DATASET_BUSY = "dataset_busy"
+    CURSOR_STUCK = "cursor_stuck"
+    CURSOR_BACKWARDS = "cursor_backwards"
+    SLICE_TOO_LONG = "slice_too_long"
+    TOO_MANY_SLICES = "too_many_slices"
     INTERNAL = "internal"
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import monotonic
+from shared.domain.run import Reason
 from shared.errors import LeaseLostError, TransientError
 from shared.logs import log_event
 from shared.store.attempts import extend_lease
@@ -52,7 +53,7 @@ class Heartbeat:
         if monotonic() >= self._ends:
             # The fence still holds: better a smaller slice at the next attempt than silence.
             raise TransientError(
-                "The slice took longer than its task lives.", code="slice_too_long"
+                "The slice took longer than its task lives.", code=Reason.SLICE_TOO_LONG
             )
 
     def confirm(self) -> None:

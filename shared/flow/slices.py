@@ -6,6 +6,7 @@ from typing import Any
 
 from shared.connectors.base import SyncRequest, SyncResult, Watermark
 from shared.connectors.watermarks import decode
+from shared.domain.run import Reason
 from shared.errors import PermanentError
 from shared.store.rows import to_json
 
@@ -26,7 +27,7 @@ def require_progress(request: SyncRequest, result: SyncResult, slices: int) -> N
             raise PermanentError(
                 f"The source went backwards: the cursor of {watermark.stream} is smaller than it"
                 " was. Choose a cursor that grows with every change, or reset the stream.",
-                code="cursor_backwards",
+                code=Reason.CURSOR_BACKWARDS,
             )
         given[watermark.stream] = watermark
     positions = json.loads(to_json(result.positions))  # as the next slice will be given them
@@ -34,11 +35,12 @@ def require_progress(request: SyncRequest, result: SyncResult, slices: int) -> N
         raise PermanentError(
             "The source does not get on: it says that there is more, and gives the same cursor as"
             " before. Choose a cursor that tells its records apart.",
-            code="cursor_stuck",
+            code=Reason.CURSOR_STUCK,
         )
     if slices + 1 >= MAX_SLICES:
         raise PermanentError(
-            f"The source did not come to an end in {MAX_SLICES} slices.", code="too_many_slices"
+            f"The source did not come to an end in {MAX_SLICES} slices.",
+            code=Reason.TOO_MANY_SLICES,
         )
 
 

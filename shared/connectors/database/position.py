@@ -11,6 +11,7 @@ from shared.connectors.base import Position
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import LastRow, ReadOrder
 from shared.connectors.watermarks import read_value, write_value
+from shared.domain.run import Reason
 from shared.errors import PermanentError
 
 
@@ -48,7 +49,7 @@ def read_position(
     except (KeyError, TypeError, ValueError) as error:
         raise PermanentError(
             f"The place where the sync of {config.table} stopped cannot be read: start it anew.",
-            code="internal",
+            code=Reason.INTERNAL,
         ) from error
     return last if order.has_row(last) else None
 
