@@ -1,8 +1,9 @@
 """Move the streams of one slice into the dataset: extract, normalise, wait for the turn, merge."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from shared.connectors.dataset import Dataset, LoadTally
 from shared.connectors.failures import dataset_failure, source_failure
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import shut_in, working_folder
+from shared.connectors.slices import SliceTime, has_room
 from shared.connectors.turn import turn_of
 from shared.crash_points import CrashPoint, reach
 from shared.errors import SynclineError
@@ -34,23 +36,24 @@ class Stream:
 
 def run_streams(
     request: SyncRequest,
-    streams: Sequence[Stream],
+    open_streams: Callable[[SliceTime], Sequence[Stream]],
     confirm_lease: ConfirmLease,
     *,
     load_wait: timedelta = LOAD_WAIT,
 ) -> SyncResult:
     """Move the streams into `request.dataset_name`; return counts, watermarks and positions.
 
-    `streams` are read one after the other, those left out that an earlier slice of the run has
-    finished. Nothing is loaded before everything is read that there is time for. `confirm_lease`
-    is called in this thread: once the turn to load has come, and within the transaction of each
-    merge. Raises `TransientError`, `PermanentError` or `LeaseLostError`; the dataset then holds
-    whole merges or nothing new.
+    `open_streams` makes them for the time that the slice has, without those that an earlier slice
+    of the run has finished; they are read one after the other. Nothing is loaded before everything
+    is read that there is time and room for. `confirm_lease` is called in this thread: once the turn
+    to load has come, and within the transaction of each merge. Raises `TransientError`,
+    `PermanentError` or `LeaseLostError`; the dataset then holds whole merges or nothing new.
     """
     shut_in()
-    started = monotonic()
     dataset = Dataset(request.dataset_url, confirm_lease)
     with working_folder() as folder:
+        streams = open_streams(SliceTime(request.has_time, partial(has_room, folder)))
+        started = monotonic()
         pipeline = _pipeline(folder, dataset, request.dataset_name)
         try:
             _extract(pipeline, streams)

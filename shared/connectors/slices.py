@@ -1,6 +1,13 @@
-"""How long one slice of a run may read, over all of its streams."""
+"""How much one slice of a run may read, over all of its streams: by time and by bytes."""
+
+from collections.abc import Callable
+from pathlib import Path
 
 from shared.connectors.base import HasTime
+
+FOLDER_BYTES = 128 * 1024 * 1024
+"""How much a slice may leave in its working folder before it is loaded. Files are memory on Cloud
+Run, and preparing them for the load takes about as much again."""
 
 
 class SliceTime:
@@ -9,8 +16,9 @@ class SliceTime:
     A slice always gets on: until it has read a page, or come to the end of a stream, there is time.
     """
 
-    def __init__(self, has_time: HasTime) -> None:
+    def __init__(self, has_time: HasTime, has_room: Callable[[], bool] = lambda: True) -> None:
         self._has_time = has_time
+        self._has_room = has_room
         self._got_on = False
         self._is_over = False
 
@@ -25,5 +33,11 @@ class SliceTime:
         # Asked even when the answer is known, since a slice that cannot stop yet has to be told
         # that its lease is gone.
         has_time = self._has_time()
-        self._is_over = self._is_over or not has_time
+        self._is_over = self._is_over or not has_time or not self._has_room()
         return not self._is_over
+
+
+def has_room(folder: Path) -> bool:
+    """Tell whether the files in a slice's working folder leave room for another page."""
+    sizes = (file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    return sum(sizes) < FOLDER_BYTES

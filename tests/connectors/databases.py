@@ -128,12 +128,12 @@ class Shop:
         self.positions = json.loads(json.dumps(result.positions or {}))
         return result
 
-    def sync_in_slices(self) -> list[SyncResult]:
-        """Do a run in slices of one page each."""
-        results = [self.sync(has_time=never_has_time)]
+    def sync_in_slices(self, *, has_time: HasTime = never_has_time) -> list[SyncResult]:
+        """Do a run to its end, in slices of one page each if there is never time."""
+        results = [self.sync(has_time=has_time)]
         while self.positions:
             assert len(results) < _MOST_SLICES, "the slices do not get on"
-            results.append(self.sync(has_time=never_has_time))
+            results.append(self.sync(has_time=has_time))
         return results
 
     def loaded(self, columns: str, table: str = "orders") -> list[tuple[Any, ...]]:

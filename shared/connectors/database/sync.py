@@ -1,5 +1,6 @@
 """One slice of a database connector: connect, look at the tables, move what is new."""
 
+from functools import partial
 from typing import cast
 
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
@@ -9,21 +10,18 @@ from shared.connectors.database.position import is_finished
 from shared.connectors.database.source import table_stream
 from shared.connectors.failures import source_failure
 from shared.connectors.runner import Stream, run_streams
-from shared.connectors.sandbox import shut_in
 from shared.connectors.slices import SliceTime
 from shared.errors import SynclineError
 
 
 def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
-    shut_in()
     config = cast("DatabaseConfig", request.config)
-    return run_streams(request, _streams(config, request), confirm_lease)
+    return run_streams(request, partial(_streams, config, request), confirm_lease)
 
 
-def _streams(config: DatabaseConfig, request: SyncRequest) -> list[Stream]:
-    engine, slice_time = source_engine(config), SliceTime(request.has_time)
-    positions = request.positions
+def _streams(config: DatabaseConfig, request: SyncRequest, slice_time: SliceTime) -> list[Stream]:
+    engine, positions = source_engine(config), request.positions
     try:
         return [
             table_stream(

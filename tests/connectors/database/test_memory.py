@@ -3,7 +3,11 @@
 import subprocess
 import sys
 
-from tests.connectors.databases import Postgres
+import pytest
+
+from shared.connectors import slices
+from shared.connectors.base import always_has_time
+from tests.connectors.databases import Postgres, Shop, orders
 
 ROW = "n, md5(n::text) || repeat('x', 60), n, n * 1.5, now()"
 COLUMNS = "id int PRIMARY KEY, name text, changed int, price numeric, at timestamptz"
@@ -36,3 +40,19 @@ def test_five_times_the_rows_do_not_need_much_more_memory(
     many = _growth(source, dataset, "many_rows", 100_000)
     print(f"peak memory grew by {few} KiB for 20,000 rows and {many} KiB for 100,000")
     assert many < 1.6 * few + 16_384
+
+
+def test_a_slice_is_over_when_its_files_are_as_large_as_memory_allows(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.execute(
+        f"CREATE TABLE orders ({COLUMNS})",
+        f"INSERT INTO orders SELECT {ROW} FROM generate_series(1, 25_000) n",
+    )
+    monkeypatch.setattr(slices, "FOLDER_BYTES", 200_000)  # two pages of these rows, compressed
+
+    results = Shop(orders(source.url), dataset).sync_in_slices(has_time=always_has_time)
+
+    read = [result.records_processed for result in results]
+    assert sum(read) == 25_000
+    assert len(read) >= 3
