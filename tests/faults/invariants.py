@@ -73,6 +73,13 @@ SELECT 'connector ' || connector_id, count(*)
 FROM workspace_connector_sync_log WHERE status = 'in_progress'
 GROUP BY connector_id HAVING count(*) > 1
 """,
+    "a workspace has no more runs in progress than it may": """
+SELECT 'workspace ' || w.id, count(*), 'of ' || w.max_concurrent_syncs
+FROM workspace_connector_sync_log AS r
+JOIN workspace AS w ON w.id = r.workspace_id
+WHERE r.status = 'in_progress'
+GROUP BY w.id HAVING count(*) > w.max_concurrent_syncs
+""",
     # A whole tick came later than three leases after the end of this one: it should have seen it.
     "no run is in progress long after its lease": f"""
 SELECT 'run ' || r.id, 'lease until ' || r.lease_expires_at
@@ -120,10 +127,17 @@ LEFT JOIN workspace_connector_sync_log AS r
     ON r.connector_id = s.connector_id AND r.period_at = period
 WHERE r.id IS NULL
 """,
+    # Planning takes up again what was cancelled and never started, and says so.
     "a run is told to have ended once": """
-SELECT 'run ' || run_id, count(*) FROM sync_log_event
-WHERE kind IN ('succeeded', 'failed', 'skipped', 'cancelled')
-GROUP BY run_id HAVING count(*) > 1
+SELECT 'run ' || run_id, ends, plannings
+FROM (
+    SELECT
+        run_id,
+        count(*) FILTER (WHERE kind IN ('succeeded', 'failed', 'skipped', 'cancelled')) AS ends,
+        count(*) FILTER (WHERE kind = 'planned') AS plannings
+    FROM sync_log_event GROUP BY run_id
+) AS told
+WHERE ends > greatest(1, plannings)
 """,
     "no record is lost": """
 SELECT 'connector ' || s.connector, 'record ' || s.record_id, 'of ' || s.changed,

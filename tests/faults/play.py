@@ -24,7 +24,6 @@ from tests.faults.world import CADENCE, World, grow, open_world, use_datasets_of
 _LEASE = timedelta(milliseconds=200)
 _LONGEST = timedelta(milliseconds=300)
 _LOAD_WAIT = timedelta(milliseconds=500)
-_PATIENCE = timedelta(milliseconds=400)
 _LOOK_AHEAD = timedelta(seconds=1)
 _SECONDS = 30.0
 _NAP_SECONDS = 0.01
@@ -76,7 +75,7 @@ class Play:
     def __init__(self, stage: Stage, world: World, mutants: Sequence[str]) -> None:
         self.stage = stage
         self.world = world
-        self.plan = Plan(seed=0, lease=_LEASE, patience=_PATIENCE, mutants=tuple(mutants))
+        self.plan = Plan(seed=0, lease=_LEASE, mutants=tuple(mutants))
         self.queue = TableQueue(world.queue_file)
         self.broken: set[str] = set()
         """Rules, and what broke them."""

@@ -81,6 +81,11 @@ def lease_beside_another_run(patch: Patch) -> None:
     _change_sql(patch, attempts, "lease_run", r"AND NOT f\.overlaps")
 
 
+def lease_without_room(patch: Patch) -> None:
+    """Let a run start while its workspace has as many in progress as it may."""
+    _change_sql(patch, attempts, "lease_run", r"AND f\.has_room")
+
+
 def confirm_nothing(patch: Patch) -> None:
     """Let a worker load without asking whether it holds its run."""
     patch(Heartbeat, "confirm", lambda _: None)
@@ -299,6 +304,7 @@ class Protection(Enum):
     LEASE_OF_WAITING_RUNS_ONLY = Off(lease_what_is_in_progress)
     LEASE_OF_A_FREE_CONNECTOR = Off(lease_beside_another_run)
     INDEX_OF_ONE_RUN_IN_PROGRESS = Off(sql="DROP INDEX one_run_in_progress_per_connector")
+    PLACES_OF_A_WORKSPACE = Off(lease_without_room)
     CONFIRMATION = Off(confirm_nothing)
     CONFIRMATION_OF_MERGES = Off(merge_unconfirmed)
     CONFIRMATION_OF_REAL_MERGES = Off(merge_unconfirmed_for_real)

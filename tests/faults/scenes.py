@@ -19,6 +19,8 @@ Scene = Callable[[Play], None]
 
 _LONG_LEASE = timedelta(seconds=1)
 """Long enough that a heartbeat on a busy machine comes in time."""
+_BRIEF_PATIENCE = timedelta(milliseconds=400)
+"""With tasks, where one is lost: elsewhere a busy machine would lose what is only late."""
 _ONE_ATTEMPT = "UPDATE workspace_connector_sync_log SET max_attempts = 1"
 
 
@@ -73,6 +75,16 @@ def two_runs_of_a_connector_have_tasks(play: Play) -> None:
     """Deliver the second task in the middle of the first."""
     play.request()
     play.tick()
+    first = play.deliver(play.task(), _freeze_at(CrashPoint.READ))
+    second = play.deliver(play.task(), _freeze_at(CrashPoint.READ))
+    first.go_on()
+    second.go_on()
+
+
+def two_connectors_share_a_place(play: Play) -> None:
+    """Take a place from the workspace when both have a task, and deliver both."""
+    play.tick()
+    play.execute("UPDATE workspace SET max_concurrent_syncs = 1")
     first = play.deliver(play.task(), _freeze_at(CrashPoint.READ))
     second = play.deliver(play.task(), _freeze_at(CrashPoint.READ))
     first.go_on()
@@ -167,6 +179,7 @@ def a_queue_loses_a_task(play: Play) -> None:
     """Let it keep the name as used."""
     play.tick()
     play.queue.purge()
+    play.plan = replace(play.plan, patience=_BRIEF_PATIENCE)
 
 
 def a_schedule_shows_a_run_that_is_none(play: Play) -> None:

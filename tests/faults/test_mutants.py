@@ -69,7 +69,7 @@ MUTANTS = (
     ),
     mutant(
         scenes.a_task_comes_to_two_workers,
-        "nobody writes after a later lease has written",
+        "nobody takes a lease that is held",
         Protection.LEASE_OF_WAITING_RUNS_ONLY,
     ),
     mutant(
@@ -77,6 +77,11 @@ MUTANTS = (
         "a connector has at most one run in progress",
         Protection.LEASE_OF_A_FREE_CONNECTOR,
         Protection.INDEX_OF_ONE_RUN_IN_PROGRESS,
+    ),
+    mutant(
+        scenes.two_connectors_share_a_place,
+        "a workspace has no more runs in progress than it may",
+        Protection.PLACES_OF_A_WORKSPACE,
     ),
     mutant(
         scenes.a_worker_is_killed_before_it_loads,
@@ -197,7 +202,8 @@ def outlast_the_hour() -> None:
 
 def play(scene: Scene, stage: Stage, new_world: MakeWorld, *without: Protection) -> Play:
     outlast_the_hour()
-    world = new_world(workspaces=1, connectors=1, periods=1, records=30)
+    connectors = 2 if scene is scenes.two_connectors_share_a_place else 1
+    world = new_world(workspaces=1, connectors=connectors, periods=1, records=30)
     take_away(world, without)
     mutants = [mutant for protection in without for mutant in protection.mutants]
     play = Play(stage, world, mutants)

@@ -89,7 +89,12 @@ BEGIN
             'transitions are legal', format('run %s: %s to %s', new.id, old.status, new.status)
         );
     END IF;
-    IF new.status = 'in_progress' AND old.status <> 'in_progress' THEN
+    IF new.status = 'in_progress' AND old.status = 'in_progress' AND new.fence <> old.fence THEN
+        INSERT INTO fault_log.wrong VALUES (
+            'nobody takes a lease that is held', format('run %s: %s', new.id, new.fence)
+        );
+    END IF;
+    IF new.status = 'in_progress' AND (old.status <> 'in_progress' OR new.fence <> old.fence) THEN
         INSERT INTO fault_log.lease (connector_id, run, fence)
         VALUES (new.connector_id, new.workspace_connector_sync_log_id, new.fence);
         IF new.fence <= old.fence THEN
