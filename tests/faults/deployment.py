@@ -2,14 +2,15 @@
 
 import logging
 import os
+import ssl
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
-from datetime import timedelta
-from time import sleep
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from time import monotonic, sleep
 
 import pytest
-from google.api_core.exceptions import NotFound
 
 from infra.local.cloud_tasks.running import RunningCloudTasks
 from shared.config import Settings
@@ -21,12 +22,13 @@ from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
 from shared.store.ticks import TickReport
 from shared.wiring import Wiring, wire
-from tests.faults import threaded_ledger
+from tests.faults import report, threaded_ledger
 from tests.faults.edges import Edge, loaded
 from tests.faults.invariants import broken_at_rest, unfinished
 from tests.faults.live_queues import Queues
+from tests.faults.report import Result
 from tests.faults.threaded_ledger import Trouble, no_trouble
-from tests.faults.world import World, grow, open_world
+from tests.faults.world import CADENCE, World, grow, open_world
 from tests.settings import make_settings
 
 LEASE = timedelta(seconds=2)
@@ -35,13 +37,13 @@ PATIENCE = Patience(
     task=timedelta(milliseconds=250),
     run=timedelta(hours=2),
 )
-FEW_TICKS = 4
-"""After so many, whatever is not drained never will be."""
-
+_LONGEST_TEST = timedelta(seconds=45)
 _LOOK_AHEAD = timedelta(seconds=1)
 _BUDGET = timedelta(seconds=20)
 _RETRY_SOON = timedelta(milliseconds=100)
 _NAP_SECONDS = 0.05
+_MOST_TICKS = 4
+"""After so many, whatever is not drained never will be."""
 _BORNE = """
 SELECT max(
     CASE
@@ -52,6 +54,12 @@ SELECT max(
 ) - clock_timestamp()
 FROM workspace_connector_sync_log
 WHERE status IN ('scheduled', 'in_progress') AND coalesce(period_at, not_before_at) <= now()
+"""
+
+_STARTED = "SELECT count(*) FROM workspace_connector_sync_log WHERE started_at IS NOT NULL"
+_EVENTS = """
+SELECT count(*) FILTER (WHERE kind = 'lease_expired'), count(*) FILTER (WHERE kind = 'task_lost')
+FROM sync_log_event
 """
 
 
@@ -71,6 +79,7 @@ class Deployment:
     worker: Edge
     dispatcher: Edge
     """Listens only when told to: what else ticks does so with less patience."""
+    began: float = field(default_factory=monotonic)
 
     def tick(self) -> TickReport:
         """Do one pass of the dispatcher."""
@@ -108,7 +117,7 @@ class Deployment:
         if left is not None:
             sleep(max(left, timedelta(0)).total_seconds() + _NAP_SECONDS)
 
-    def drain(self, most: int = FEW_TICKS) -> int:
+    def drain(self, most: int = _MOST_TICKS) -> int:
         """Tick until every run has its end; return how many ticks that took.
 
         Each tick comes when all has come that comes, and silence has lasted too long. Raises
@@ -125,15 +134,46 @@ class Deployment:
             self.queues.settle()
         return count
 
-    def end_well(self) -> None:
-        """Let everybody ask for a run once more, drain, and demand that every rule holds."""
+    def end_well(self, scenario: str, *, duplicates: int | None = None) -> None:
+        """Let everybody ask for a run once more, drain, and demand that every rule holds.
+
+        The result is noted, with the number of `duplicates` that Cloud Tasks delivered.
+        """
         places = range(len(self.world.connectors))
         for place in places:
             self.grow(place)
         self.request(places)
         self.drain()
-        assert [str(violation) for violation in broken_at_rest(self.world, LEASE)] == []
+        violations = broken_at_rest(self.world, LEASE)
+        self.note(scenario, violations=len(violations), duplicates=duplicates)
+        assert [str(violation) for violation in violations] == []
         assert set(self.worker.answers) == {"200 OK"}
+
+    def note(self, scenario: str, *, violations: int = 0, duplicates: int | None = None) -> None:
+        """Add what happened to the results of the long form."""
+        seconds = monotonic() - self.began
+        [(runs,)] = self.world.rows(_STARTED)
+        [(rescues, lost_tasks)] = self.world.rows(_EVENTS)
+        report.append(
+            Result(
+                scenario=scenario,
+                seconds=seconds,
+                violations=violations,
+                runs=runs,
+                duplicates=duplicates,
+                rescues=rescues,
+                lost_tasks=lost_tasks,
+            )
+        )
+
+
+@pytest.fixture(autouse=True)
+def outlast_the_hour() -> None:
+    """See to it that no period of a world falls due while a test that imports this counts runs."""
+    now = datetime.now(UTC)
+    left = now.replace(minute=0, second=0, microsecond=0) + CADENCE - now
+    if left < _LONGEST_TEST:
+        sleep(left.total_seconds())
 
 
 @contextmanager
@@ -148,7 +188,8 @@ def deployed(
     """Serve a world's worker on the local cloud, with the connector that keeps books.
 
     `trouble` comes before each of its syncs; Cloud Tasks tries a task `attempts` times. With
-    `is_away` the worker does not listen yet.
+    `is_away` the worker does not listen yet. The end of the block waits for the requests that are
+    still under way, and then closes what they work with.
     """
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -157,6 +198,8 @@ def deployed(
         cloud.client() as client,
     ):
         threaded_ledger.install(patch.setattr, trouble)
+        # The driver reads the machine's certificates for each connection: here once a deployment.
+        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
         patch.setattr(retry, "BASE", _RETRY_SOON)
         patch.setattr(retry, "SHORTEST", _RETRY_SOON)
         settings = _set_environment(world, cloud, worker, dispatcher, patch)
@@ -171,8 +214,7 @@ def deployed(
             yield Deployment(world, queues, settings, wiring, worker, dispatcher)
         finally:
             cloud.clear_faults()
-            with suppress(NotFound):
-                queues.purge()
+            queues.close()
             logging.disable(logging.NOTSET)
 
 

@@ -1,16 +1,17 @@
 """Ways to break what protects dispatch; each must be noticed, or the tests of it prove nothing."""
 
-from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import get_context
+from threading import BrokenBarrierError
+from typing import Any
 from uuid import UUID, uuid4
-
-from sqlalchemy import TextClause, text
 
 from shared.domain import plan
 from shared.flow import enqueue
-from shared.store import schedules
-from shared.store.sql import load_sql
+from shared.flow import plan as plan_flow
+from tests.faults.protections import Patch, plan_without_lock
 
-Patch = Callable[[object, str, object], None]
+_MEETING_SECONDS = 10.0
 
 
 def names_by_chance(patch: Patch) -> None:
@@ -32,16 +33,21 @@ def forgotten_orders(patch: Patch) -> None:
 
 
 def keys_by_chance_without_locks(patch: Patch) -> None:
-    """Let several dispatchers plan a schedule at once, and nothing tell that a period has a run.
+    """Let two dispatchers plan each page at once, and nothing tell that a period has a run.
 
     The lock and the key stand in for one another: without one of them all still goes well.
     """
+    write = plan_flow.write_plans
+    meeting = get_context("fork").Barrier(2, timeout=_MEETING_SECONDS)
 
-    def load_without_lock(name: str) -> TextClause:
-        return text(load_sql(name).text.replace("FOR NO KEY UPDATE OF s SKIP LOCKED", ""))
+    def write_when_both_have_decided(*values: Any) -> tuple[int, int]:
+        with suppress(BrokenBarrierError):  # nobody else comes: it is the last page of one alone
+            meeting.wait()
+        return write(*values)
 
     def key_by_chance(connector: UUID, _period: object) -> str:
         return f"{connector}:{uuid4()}"
 
-    patch(schedules, "load_sql", load_without_lock)
+    plan_without_lock(patch)
+    patch(plan_flow, "write_plans", write_when_both_have_decided)
     patch(plan, "scheduled_key", key_by_chance)

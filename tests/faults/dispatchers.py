@@ -3,13 +3,14 @@
 The crew that forks them is a process of its own, as that of `delivery` is.
 """
 
+import os
 import pickle
 import signal
 import sqlite3
 import subprocess
 import sys
 from collections import Counter
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -86,13 +87,13 @@ class DispatchTally:
     """Processes that an exception ended."""
     seconds: float = 0.0
 
-    def as_result(self, scenario: str, world: World) -> Result:
+    def as_result(self, scenario: str, world: World, *, violations: int) -> Result:
         """Return the line of the results that tells of it."""
         [(runs,)] = world.rows("SELECT count(*) FROM workspace_connector_sync_log")
         return Result(
             scenario=scenario,
             seconds=self.seconds,
-            violations=0,
+            violations=violations,
             runs=runs,
             processes=self.ticks,
             kills=self.kills + self.deaths.total(),
@@ -113,7 +114,11 @@ def dispatch(world: World, plan: DispatchPlan) -> tuple[DispatchTally, str]:
         )
         leash.hold(process.pid, signal.SIGKILL)
         try:
-            process.communicate(pickle.dumps((world, plan)))
+            assert process.stdin is not None
+            with suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(pickle.dumps((world, plan)))
+            # While it is not reaped, the id of its group can be nobody else's.
+            os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
         finally:
             # All that it forked is in its group.
             signal_group(process.pid, signal.SIGKILL)

@@ -13,7 +13,7 @@ from typing import Any
 import functions_framework
 import pytest
 from flask import Flask
-from werkzeug.serving import WSGIRequestHandler, make_server
+from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 
 from infra.local.ports import HOST, free_port
 from shared.gcp.oidc import callers_of_dispatcher, callers_of_worker
@@ -33,6 +33,11 @@ class _Handler(WSGIRequestHandler):
         """Say nothing: every answer is counted."""
 
 
+class _Server(ThreadedWSGIServer):
+    # Its base forgets the threads of requests; this one waits for them before it is closed.
+    daemon_threads = False
+
+
 @dataclass
 class Edge:
     """A function, where it listens, and what it answered."""
@@ -50,8 +55,11 @@ class Edge:
 
     @contextmanager
     def listening(self) -> Generator[None, None, None]:
-        """Answer for the length of the block; afterwards connections are refused."""
-        server = make_server(HOST, self.port, self._count, threaded=True, request_handler=_Handler)
+        """Answer for the length of the block.
+
+        Afterwards every request that came has ended, and connections are refused.
+        """
+        server = _Server(HOST, self.port, self._count, _Handler)
         thread = threading.Thread(target=server.serve_forever, args=(_POLL_SECONDS,))
         thread.start()
         try:
@@ -83,6 +91,7 @@ def loaded(*names: str) -> Generator[list[Edge], None, None]:
         try:
             yield [Edge(name, _load(name)) for name in names]
         finally:
+            _outlast_heartbeats()
             for name in names:
                 wire(name).close()
             _forget()
@@ -94,6 +103,13 @@ def _load(name: str) -> _App:
     app = functions_framework.create_app(target=name, source=str(_FUNCTIONS / name / "main.py"))
     assert isinstance(app, Flask)
     return app.wsgi_app
+
+
+def _outlast_heartbeats() -> None:
+    # A request does not wait for ever for its own, and a pool that is closed leaves it what it has.
+    for thread in threading.enumerate():
+        if thread.name == "heartbeat":
+            thread.join()
 
 
 def _forget() -> None:

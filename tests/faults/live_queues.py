@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import timedelta
 from time import monotonic, sleep
 
+from google.api_core.exceptions import NotFound
 from google.cloud import tasks_v2
 from google.protobuf.duration_pb2 import Duration
 
@@ -67,6 +69,12 @@ class Queues:
         for name in self._names:
             self._client.purge_queue(name=name)
         self._dropped = 0
+
+    def close(self) -> None:
+        """Deliver nothing more, also of what is still to come."""
+        with suppress(NotFound):
+            self.pause()
+            self.purge()
 
     def restart_empty(self) -> None:
         """Let Cloud Tasks forget everything, the queues included."""

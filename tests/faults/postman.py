@@ -11,7 +11,7 @@ from shared.clock import utc_now
 from tests.faults.deployment import Deployment
 from tests.faults.scale import share
 
-_LOST, _HELD = 0.2, 0.3
+_LOST, _HELD = 0.35, 0.35
 _AGAIN, _AT_ONCE = 3, 3
 _ANSWER_SECONDS = 30.0
 

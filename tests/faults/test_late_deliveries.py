@@ -19,12 +19,13 @@ from shared.flow.retire import (
 )
 from shared.flow.schedules import change_schedule
 from tests.faults.conftest import MakeWorld
-from tests.faults.deployment import LEASE, Deployment, deployed
+from tests.faults.deployment import LEASE, Deployment, deployed, outlast_the_hour
 from tests.faults.invariants import broken_now
 from tests.faults.postman import Postman
 from tests.faults.scale import new_seed, rounds, share
 from tests.faults.world import World
 
+__all__ = ["outlast_the_hour"]  # a fixture
 pytestmark = pytest.mark.timeout(rounds(300, 1_800))
 
 TOMBSTONE = timedelta(milliseconds=100)
@@ -45,7 +46,7 @@ def forgetful(key_file: Path) -> Iterator[RunningCloudTasks]:
 
 @pytest.fixture
 def deployment(new_world: MakeWorld, forgetful: RunningCloudTasks) -> Iterator[Deployment]:
-    world = new_world(connectors=rounds(6, 30), periods=2)
+    world = new_world(connectors=rounds(6, 30), periods=2, records=rounds(14, 40))
     with deployed(world, forgetful) as deployment:
         yield deployment
 
@@ -86,7 +87,7 @@ def test_tasks_that_come_again_long_after_change_nothing(deployment: Deployment)
 
     assert deployment.worker.answers.total() == answered + len(tasks)
     assert what_was_done(deployment.world) == before
-    deployment.end_well()
+    deployment.end_well("tasks again long after", duplicates=len(tasks))
 
 
 def test_tasks_that_were_replaced_meanwhile_start_nothing(deployment: Deployment) -> None:
@@ -105,7 +106,7 @@ def test_tasks_that_were_replaced_meanwhile_start_nothing(deployment: Deployment
     assert statuses(deployment.world) == {"scheduled": len(replaced)}
     deployment.queues.resume()
     deployment.drain()
-    deployment.end_well()
+    deployment.end_well("tasks replaced meanwhile")
 
 
 def test_tasks_that_come_in_reverse_order_lose_nothing(deployment: Deployment) -> None:
@@ -117,7 +118,7 @@ def test_tasks_that_come_in_reverse_order_lose_nothing(deployment: Deployment) -
     assert deployment.queues.tasks() == []
     assert statuses(deployment.world) == {"success": len(tasks)}
     deployment.queues.resume()
-    deployment.end_well()
+    deployment.end_well("tasks in reverse order")
 
 
 def stop_schedule(deployment: Deployment, place: int) -> None:
@@ -164,6 +165,7 @@ def test_tasks_of_what_was_disabled_or_deleted_meanwhile_start_nothing(
     assert fates[: len(RETIREMENTS)] == [{("cancelled", reason, False)} for reason in RETIREMENTS]
     assert set().union(*fates[len(RETIREMENTS) :]) == {("success", None, True)}
     assert set(deployment.worker.answers) == {"200 OK"}
+    deployment.note("tasks of what was disabled or deleted")
 
 
 def test_tasks_from_before_a_connector_was_disabled_start_nothing_after_it_is_enabled(
@@ -181,7 +183,7 @@ def test_tasks_from_before_a_connector_was_disabled_start_nothing_after_it_is_en
 
     deployment.request(range(len(world.connectors)))
     deployment.drain()
-    deployment.end_well()
+    deployment.end_well("tasks from before connectors were disabled and enabled")
 
 
 def fates_of(world: World, place: int) -> set[tuple[object, ...]]:
@@ -202,7 +204,7 @@ def test_no_order_of_deliveries_loses_or_doubles_anything(
     seed = new_seed("deliveries in any order")
     deployment.queues.pause()
     postman = Postman(deployment, LocalSigner.load_or_create(key_file), seed)
-    schedules = rounds(25, 2_000)
+    schedules = rounds(15, 2_000)
 
     for number in range(schedules):
         deployment.grow(postman.place("grow", number))
@@ -218,7 +220,7 @@ def test_no_order_of_deliveries_loses_or_doubles_anything(
     assert all(postman.counts[way] for way in ("first", "again", "held", "lost"))
     deployment.queues.resume()
     deployment.drain()
-    deployment.end_well()
+    deployment.end_well("tasks in any order, again and again", duplicates=postman.counts["again"])
 
 
 def disable_and_enable(deployment: Deployment, place: int) -> None:

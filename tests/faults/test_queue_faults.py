@@ -2,7 +2,8 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from time import monotonic, sleep
 
 import pytest
@@ -17,50 +18,64 @@ from shared.flow import enqueue, tick
 from shared.gcp import task_queue
 from shared.store.ticks import TickReport
 from tests.faults.conftest import MakeWorld
-from tests.faults.deployment import PATIENCE, Deployment, NotDrainedError, deployed
+from tests.faults.deployment import (
+    PATIENCE,
+    Deployment,
+    NotDrainedError,
+    deployed,
+    outlast_the_hour,
+)
 from tests.faults.scale import new_seed, rounds, share
 from tests.faults.threaded_ledger import Troubles
 
+__all__ = ["outlast_the_hour"]  # a fixture
 pytestmark = pytest.mark.timeout(rounds(300, 1_800))
 
 HALT_SECONDS = 20.0
 NAP_SECONDS = 0.02
+FEW_TICKS = 2
+"""After so many, tasks that got lost have come again or never will."""
 ALONE: dict[str, Fault] = {
     "delivered again": Fault(FaultKind.DELIVER_TWICE, probability=0.5),
     "delivered twice at once": Fault(FaultKind.DELIVER_TWICE_AT_ONCE, probability=0.5),
     "dropped": Fault(FaultKind.DROP, probability=0.4),
     "delayed": Fault(FaultKind.DELAY, probability=0.4, seconds=0.6),
     "reordered": Fault(FaultKind.REORDER, seconds=0.4),
-    "reply lost": Fault(FaultKind.LOSE_REPLY, probability=0.5),
-    "unavailable": Fault(FaultKind.UNAVAILABLE, probability=0.5),
+    "taken without a reply": Fault(FaultKind.LOSE_REPLY, probability=0.5),
+    "refused": Fault(FaultKind.UNAVAILABLE, probability=0.5),
 }
-FAULTS: dict[str, Sequence[Fault]] = {
-    **{name: [fault] for name, fault in ALONE.items()},
-    "all at once": [
-        Fault(fault.kind, probability=fault.probability / 2, seconds=fault.seconds)
-        for fault in ALONE.values()
-    ],
+AT_ONCE = [
+    fault
+    for alone in ALONE.values()
+    for fault in (
+        Fault(alone.kind, times=1, seconds=alone.seconds),  # so that each happens
+        Fault(alone.kind, probability=alone.probability / 2, seconds=alone.seconds),
+    )
+]
+FAULTS: Mapping[str, Sequence[Fault]] = {
+    "in every trouble at once": AT_ONCE,
+    **rounds({}, {name: [fault] for name, fault in ALONE.items()}),
 }
 
 
 @pytest.fixture
 def deployment(new_world: MakeWorld, cloud_tasks: RunningCloudTasks) -> Iterator[Deployment]:
-    world = new_world(connectors=rounds(4, 40), periods=rounds(3, 10), max_concurrent_syncs=4)
+    connectors, periods, records = rounds((4, 3, 14), (40, 10, 40))
+    world = new_world(
+        connectors=connectors, periods=periods, records=records, max_concurrent_syncs=4
+    )
     with deployed(world, cloud_tasks) as deployment:
         yield deployment
 
 
 def seeded(faults: Sequence[Fault], seed: int) -> list[Fault]:
-    return [
-        Fault(fault.kind, probability=fault.probability, seconds=fault.seconds, seed=seed)
-        for fault in faults
-    ]
+    return [replace(fault, seed=seed) for fault in faults]
 
 
 def let_time_pass(deployment: Deployment, seed: int) -> None:
     """Tick, let sources grow and people ask for runs, while the queue does what it does."""
     places = range(len(deployment.world.connectors))
-    for number in range(rounds(4, 40)):
+    for number in range(rounds(6, 40)):
         deployment.grow(int(share(seed, "grow", number) * len(places)))
         deployment.request([place for place in places if share(seed, number, place) < 1 / 3])
         deployment.tick()
@@ -139,7 +154,8 @@ def test_a_fault_of_the_queue_changes_nothing_but_time(deployment: Deployment, n
     print(f"drained by {ticks} ticks: {dict(events(deployment))}")
     assert [fault.kind for fault in FAULTS[name] if not hits[fault.kind]] == []
     assert events(deployment)["task_lost"] >= min(hits[FaultKind.DROP], 1)
-    deployment.end_well()
+    twice = hits[FaultKind.DELIVER_TWICE] + hits[FaultKind.DELIVER_TWICE_AT_ONCE]
+    deployment.end_well(f"tasks {name}", duplicates=twice)
 
 
 def test_a_queue_that_restarts_empty_costs_its_tasks_and_nothing_else(
@@ -159,7 +175,7 @@ def test_a_queue_that_restarts_empty_costs_its_tasks_and_nothing_else(
     print(f"{dict(before)} lost, {refused.enqueue_failures} refused, drained by {ticks} ticks")
     assert before["tasks"] > 0
     assert refused.enqueue_failures > 0
-    deployment.end_well()
+    deployment.end_well("a queue restarted empty")
 
 
 def test_tasks_that_the_queue_gave_up_are_ordered_anew(
@@ -175,7 +191,7 @@ def test_tasks_that_the_queue_gave_up_are_ordered_anew(
 
             print(f"{given_up} tasks given up, drained by {ticks} ticks")
             assert given_up == len(world.connectors) * 2
-            deployment.end_well()
+            deployment.end_well("tasks given up")
 
 
 def test_a_task_that_exists_counts_as_taken_for_its_own_generation_alone(
@@ -211,7 +227,7 @@ def test_a_task_that_exists_counts_as_taken_for_its_own_generation_alone(
         print(f"{lost} replies lost")
         deployment.queues.resume()
         deployment.drain()
-        deployment.end_well()
+        deployment.end_well("tasks that exist already")
 
 
 def test_a_confirmation_that_comes_late_is_none_for_the_next_generation(
@@ -224,7 +240,7 @@ def test_a_confirmation_that_comes_late_is_none_for_the_next_generation(
 
         assert generations(deployment) == {(1, False): 1}
         deployment.drain()
-        deployment.end_well()
+        deployment.end_well("tasks confirmed late")
 
 
 WAYS_TO_LOSE: dict[str, Callable[[Deployment], int]] = {
@@ -259,10 +275,10 @@ def test_a_full_queue_whose_tasks_are_gone_costs_time_and_nothing_else(
 ) -> None:
     count = WAYS_TO_LOSE[way](deployment)
 
-    ticks = deployment.drain()
+    ticks = deployment.drain(most=FEW_TICKS)
 
     print(f"{count} tasks {way}, drained by {ticks} ticks")
-    deployment.end_well()
+    deployment.end_well(f"all tasks {way}")
 
 
 @pytest.mark.parametrize("mutant", MUTANTS)
@@ -274,4 +290,4 @@ def test_a_queue_fault_is_noticed_where_a_protection_is_missing(
     WAYS_TO_LOSE[way](deployment)
 
     with pytest.raises(NotDrainedError):
-        deployment.drain()
+        deployment.drain(most=FEW_TICKS)

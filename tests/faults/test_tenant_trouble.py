@@ -11,10 +11,11 @@ from infra.local.cloud_tasks.running import RunningCloudTasks
 from shared.connectors.base import SyncResult, Watermark
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
 from tests.faults.conftest import MakeWorld
-from tests.faults.deployment import deployed
+from tests.faults.deployment import deployed, outlast_the_hour
 from tests.faults.threaded_ledger import Troubles
 from tests.faults.world import World
 
+__all__ = ["outlast_the_hour"]  # a fixture
 pytestmark = pytest.mark.timeout(300)
 
 SOON = timedelta(milliseconds=300)
@@ -99,7 +100,7 @@ def test_whatever_a_connector_raises_cloud_tasks_hears_200(
         assert not world.rows(
             "SELECT error FROM workspace_connector_sync_log WHERE error LIKE '%%secret%%'"
         )
-        deployment.end_well()
+        deployment.end_well("connectors that raise anything")
 
 
 def after_start(world: World, connector: object) -> str:
@@ -126,4 +127,4 @@ def test_whatever_of_an_outcome_cannot_be_stored_cloud_tasks_hears_200(
 
         assert set(deployment.worker.answers) == {"200 OK"}
         deployment.drain()
-        deployment.end_well()
+        deployment.end_well("results that cannot be stored")
