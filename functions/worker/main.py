@@ -22,8 +22,7 @@ def worker(request: Request) -> Answer:
 def _serve(wiring: Wiring, request: Request) -> Answer:
     is_cold = _instance.begin_request()
     if request.path.rstrip("/").endswith(WARM_UP_PATH):
-        warm_up(wiring.engine, wiring.open_queue)
-        result = "warm"
+        result = "warm" if warm_up(wiring.engine, wiring.open_queue) else "cold"
     else:
         body = read_body(request, MAX_BODY_BYTES)
         call = None if body is None else read_task(body)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from hashlib import sha256
+from uuid import UUID
 
 from shared.domain.retry_after import LONGEST_RETRY_AFTER
 
@@ -21,6 +22,11 @@ class Retry:
 
     wait: timedelta
     spends_attempt: bool
+
+
+def identity_of(run: UUID, slices: int) -> str:
+    """Return what the chance in a run's waits is drawn from: the run, and its finished slices."""
+    return f"{run}:{slices}"
 
 
 def backoff(identity: str, attempt: int) -> timedelta:
@@ -44,9 +50,9 @@ def decide_retry(
     """Decide what follows the failure of attempt `attempt`; None when there is none left.
 
     A provider's `retry_after` counts when it is longer than the backoff, up to a day, and spends no
-    attempt. Once `throttled_for` (how long ago the run first started) reaches `THROTTLE_PATIENCE`,
-    it spends attempts as any other failure does, so that nothing waits for ever. One that is zero
-    or negative counts as none.
+    attempt. Once `throttled_for` (how long ago the provider first put the run off) reaches
+    `THROTTLE_PATIENCE`, it spends attempts as any other failure does, so that nothing waits for
+    ever. One that is zero or negative counts as none.
     """
     wait = backoff(identity, attempt)
     if retry_after is not None and retry_after > timedelta(0):

@@ -12,7 +12,7 @@ from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
 from shared.crash_points import CrashPoint, reach
 from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
-from shared.domain.retry import decide_retry
+from shared.domain.retry import decide_retry, identity_of
 from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
 from shared.flow.slices import add_up, kept_watermarks, require_progress
 from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
@@ -129,7 +129,7 @@ def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta
     facts = job.facts
     attempt = facts["attempt"]
     retry = decide_retry(
-        f"{facts['public_id']}:{facts['slices']}",
+        identity_of(facts["public_id"], facts["slices"]),
         attempt,
         facts["max_attempts"],
         retry_after,

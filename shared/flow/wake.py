@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.workers import wants_warm_up
 
@@ -22,11 +23,23 @@ _IDLE = timedelta(minutes=10)
 def wake_worker(engine: Engine, queue: "CloudTasksQueue", now: datetime) -> bool:
     """Order a call of the worker's warm-up if a run starts within a minute and all workers sleep.
 
-    Returns whether it did. That Cloud Tasks does not take it harms nothing but the start's time.
+    Returns whether it did. Trouble with it harms nothing but a run's start, so that it is logged
+    and the tick goes on.
     """
-    with single_statements(engine) as connection:
-        if not wants_warm_up(connection, now=now, soon=_SOON, idle=_IDLE):
-            return False
+    try:
+        with single_statements(engine) as connection:
+            is_wanted = wants_warm_up(connection, now=now, soon=_SOON, idle=_IDLE)
+    except SQLAlchemyError as error:
+        log_event(
+            _log,
+            logging.WARNING,
+            "warm_up_unknown",
+            "Whether a worker has to be woken could not be found out",
+            error_class=class_and_place(error),
+        )
+        return False
+    if not is_wanted:
+        return False
     is_taken = queue.order_warm_up(now)
     log_event(
         _log,

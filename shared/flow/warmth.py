@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from shared.clock import monotonic
 from shared.connectors.registry import connector_type, slugs
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.workers import note_worker_seen
 
@@ -37,24 +38,50 @@ class Instance:
         return was_cold
 
     def note_alive(self, engine: Engine) -> None:
-        """Give a sign of life, at most once a minute."""
+        """Give a sign of life, at most once a minute; trouble with it is logged and no more.
+
+        It tells ticks that nobody need be woken, and is never worth a request.
+        """
         now = monotonic()
-        with self._lock:
-            if self._noted is not None and now - self._noted < _SIGN_OF_LIFE_SECONDS:
-                return
+        if self._noted is not None and now - self._noted < _SIGN_OF_LIFE_SECONDS:
+            return
+        try:
+            with single_statements(engine) as connection:
+                note_worker_seen(connection, self._id)
+        except SQLAlchemyError as error:
+            log_event(
+                _log,
+                logging.WARNING,
+                "sign_of_life_missed",
+                "A worker's sign of life did not reach the database",
+                error_class=class_and_place(error),
+            )
+        else:
             self._noted = now
-        with single_statements(engine) as connection:
-            note_worker_seen(connection, self._id)
 
 
-def warm_up(engine: Engine, open_queue: "Callable[[], CloudTasksQueue]") -> None:
-    """Load what a sync needs: every connector type's source, the database, Cloud Tasks."""
+def warm_up(engine: Engine, open_queue: "Callable[[], CloudTasksQueue]") -> bool:
+    """Load what a sync needs: every connector type's source, the database, Cloud Tasks.
+
+    Returns whether all of it is there. What is not is logged: the run that needs it will say so
+    again, and a repeat of the warm-up would only take the queue's time.
+    """
     started = monotonic()
-    for slug in slugs():
-        connector_type(slug).warm_up()
-    open_queue()
-    with single_statements(engine) as connection:
-        connection.exec_driver_sql("SELECT 1")
+    try:
+        for slug in slugs():
+            connector_type(slug).warm_up()
+        open_queue()
+        with single_statements(engine) as connection:
+            connection.exec_driver_sql("SELECT 1")
+    except Exception as error:  # noqa: BLE001 (an edge: anything may be missing)
+        log_event(
+            _log,
+            logging.ERROR,
+            "worker_not_warm",
+            "Something that a sync needs could not be loaded",
+            error_class=class_and_place(error),
+        )
+        return False
     log_event(
         _log,
         logging.INFO,
@@ -62,3 +89,4 @@ def warm_up(engine: Engine, open_queue: "Callable[[], CloudTasksQueue]") -> None
         "The worker is warm",
         duration_ms=int((monotonic() - started) * 1_000),
     )
+    return True

@@ -14,6 +14,7 @@ from google.api_core.exceptions import (
     ServiceUnavailable,
 )
 from google.api_core.retry import Retry, if_exception_type
+from google.auth.exceptions import GoogleAuthError
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
 from google.protobuf.duration_pb2 import Duration
@@ -85,7 +86,7 @@ class CloudTasksQueue:
             self._client.create_task(request, retry=None, timeout=_CALL_TIMEOUT_SECONDS)
         except AlreadyExists:
             return True
-        except GoogleAPIError:
+        except (GoogleAPIError, GoogleAuthError):
             return False
         return True
 
@@ -100,7 +101,7 @@ class CloudTasksQueue:
             self._client.create_task(request, retry=retry, timeout=_CALL_TIMEOUT_SECONDS)
         except AlreadyExists:
             return order
-        except GoogleAPIError as error:
+        except (GoogleAPIError, GoogleAuthError) as error:
             # Also RetryError, which is what remains of a retryable error when patience ends.
             return TaskFailure(order, f"{type(error).__name__}: {error}")
         return order

@@ -74,6 +74,12 @@ def delete_credential(connection: Connection, connector_id: int) -> None:
     connection.execute(query)
 
 
+def delete_credentials(connection: Connection, workspace_id: int) -> None:
+    """Destroy the sealed secrets of all connectors of a workspace."""
+    query = delete(connector_credential).where(connector_credential.c.workspace_id == workspace_id)
+    connection.execute(query)
+
+
 def list_connectors(
     connection: Connection, workspace_id: int, *, after_id: int, limit: int
 ) -> Sequence[Row]:

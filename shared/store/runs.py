@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, insert
 
+from shared.domain.retry import backoff, identity_of
 from shared.domain.run import TriggerType
 from shared.store.rows import Row, to_records
 from shared.store.sql import load_sql
@@ -103,12 +104,28 @@ def rescue_lost_tasks(
 def rescue_expired_leases(
     connection: Connection, *, now: datetime, patience: timedelta, page: int
 ) -> int:
-    """Take back runs whose worker fell silent; return how many.
+    """Take back up to `page` runs whose worker fell silent; return how many.
 
-    A run whose newest attempt began more than `patience` ago ends; others are tried again.
+    A run whose newest attempt began more than `patience` ago ends; others are tried again, each
+    after the wait of the attempt that failed.
     """
-    parameters = {"now": now, "patience": patience, "page": page}
+    expired = connection.execute(load_sql("expired_leases"), {"now": now, "page": page}).mappings()
+    waits = [
+        {
+            "run_id": run["id"],
+            "fence": run["fence"],
+            "wait": _seconds(backoff(identity_of(run["public_id"], run["slices"]), run["attempt"])),
+        }
+        for run in expired
+    ]
+    if not waits:
+        return 0
+    parameters = {"now": now, "patience": patience, "waits": to_records(waits)}
     return len(connection.execute(load_sql("rescue_expired_leases"), parameters).all())
+
+
+def _seconds(wait: timedelta) -> str:
+    return f"{wait.total_seconds()} seconds"
 
 
 def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> RowMapping:

@@ -6,10 +6,11 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
+from shared.domain.retry import backoff
 from shared.errors import LeaseLostError
 from shared.flow import attempt as attempt_flow
 from shared.flow.attempt import AttemptResult, attempt_run
-from tests.factories import at, events_of, runs_of
+from tests.factories import at, events_of, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
@@ -17,6 +18,7 @@ from tests.flow.workers import (
     due_run,
     make_workshop,
     moved,
+    public_id,
     schedule_row,
     tick,
     watermark_of,
@@ -125,12 +127,35 @@ def test_a_silent_worker_loses_its_run_to_the_next_attempt(
 
     tick(engine, paused, at("02:02"))
     script.behaviour = lambda *_: moved()
-    result = attempt_run(workshop, call_of(run), now=at("02:02:01"))
+    result = attempt_run(workshop, call_of(run), now=at("02:02:31"))
 
     assert result is AttemptResult.RECORDED
     [after] = runs_of(engine, schedule["id"])
     assert (after["status"], after["attempt"], after["fence"]) == ("success", 2, 3)
     assert "lease_expired" in events_of(engine, run["id"])
+
+
+def test_runs_that_went_down_together_do_not_come_back_together(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    def die(*_: object) -> object:
+        raise SystemExit
+
+    script.behaviour = die
+    workshop = make_workshop(engine, paused)
+    tenant = make_tenant(engine)
+    runs = [due_run(engine, paused, tenant=tenant)[1] for _ in range(8)]
+    for run in runs:
+        with pytest.raises(SystemExit):
+            attempt_run(workshop, call_of(run), now=at("02:00:01"))
+
+    tick(engine, paused, at("02:02"))
+
+    rescued = [runs_of(engine, run["schedule_id"])[0] for run in runs]
+    waits = [run["next_attempt_at"] - at("02:02") for run in rescued]
+    assert waits == [backoff(f"{public_id(run)}:0", 1) for run in runs]
+    assert [run["not_before_at"] for run in rescued] == [run["next_attempt_at"] for run in rescued]
+    assert len(set(waits)) == len(waits)
 
 
 def test_a_slice_that_outlives_its_task_is_tried_again_with_less_time_to_read(

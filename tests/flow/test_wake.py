@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 import pytest
+from google.auth.exceptions import DefaultCredentialsError
 from sqlalchemy import Engine, text
 
 from shared.flow.attempt import attempt_run
-from shared.flow.warmth import Instance
+from shared.flow.warmth import Instance, warm_up
+from shared.gcp.task_queue import CloudTasksQueue
 from tests.factories import at, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, call_of, due_run, make_workshop, moved, tick
@@ -92,6 +94,39 @@ def test_when_cloud_tasks_does_not_take_the_call_the_tick_goes_on(
         connection.execute(text("DELETE FROM worker_instance"))
     paused.client.delete_queue(name=paused.interactive)
     tick(engine, paused, at("01:59:20"))
+
+
+def test_when_nobody_can_say_whether_a_worker_sleeps_the_tick_goes_on(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), from_instant=at("01:00"), cron_expression="0 2 * * *"
+    )
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE worker_instance RENAME TO somewhere_else"))
+    tick(engine, paused, at("01:59:10"))
+    assert len(runs_of(engine, schedule["id"])) == 1
+    assert paused.warm_ups() == []
+
+
+def test_a_sign_of_life_that_is_missed_is_given_by_the_next_request(engine: Engine) -> None:
+    instance = Instance()
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE worker_instance RENAME TO somewhere_else"))
+    instance.note_alive(engine)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE somewhere_else RENAME TO worker_instance"))
+    instance.note_alive(engine)
+    with engine.connect() as connection:
+        seen = connection.execute(text("SELECT count(*) FROM worker_instance")).scalar_one()
+    assert seen == 1
+
+
+def test_a_warm_up_that_fails_says_so_and_raises_nothing(engine: Engine) -> None:
+    def no_credentials() -> CloudTasksQueue:
+        raise DefaultCredentialsError("none")
+
+    assert not warm_up(engine, no_credentials)
 
 
 def test_an_instance_is_cold_once_and_gives_at_most_one_sign_of_life_a_minute(

@@ -53,7 +53,12 @@ PARAMETERS = {
     },
     "runs_wanting_a_task": {"now": "2020-01-01T00:00Z", "patience": "30 s", "page": 500},
     "rescue_lost_tasks": {"now": "2020-01-01T00:00Z", "patience": "300 s", "page": 500},
-    "rescue_expired_leases": {"now": "2020-01-01T00:00Z", "patience": "2 hours", "page": 500},
+    "expired_leases": {"now": "2020-01-01T00:00Z", "page": 500},
+    "rescue_expired_leases": {
+        "now": "2020-01-01T00:00Z",
+        "patience": "2 hours",
+        "waits": to_records([{"run_id": n, "fence": 1, "wait": "20 s"} for n in (1, 2, 3)]),
+    },
     "time_out_stale_schedules": {"now": "2020-01-01T00:00Z", "patience": "2 hours", "page": 500},
     "schedules_of_older_zone_data": {"version": "", "page": 500},
     "lock_schedules": {"ids": [1, 2, 3], "mark": None},

@@ -2,7 +2,7 @@
 -- A run holds a place from admission to its end. Runs admitted for later take none from runs that
 -- start earlier: each candidate counts the places held at the instant when it can start.
 -- A run that must wait for the run that its connector is on (queue_one, interactive, between two
--- slices) is left alone.
+-- slices, put off by the provider) is left alone.
 WITH RECURSIVE waiting_workspace AS (
     (
         SELECT r.workspace_id
@@ -81,6 +81,11 @@ candidate AS (
                                 active.status = 'scheduled'
                                 AND active.slices > 0
                                 AND (r.slices = 0 OR active.id < r.id)
+                            )
+                            OR (
+                                active.status = 'scheduled'
+                                AND active.throttled_since IS NOT NULL
+                                AND active.next_attempt_at > CAST(:now AS timestamptz)
                             )
                         )
                 )

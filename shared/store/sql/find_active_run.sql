@@ -1,5 +1,5 @@
--- The connector's run in progress or between two slices, or the one that somebody asked for and that
--- waits.
+-- The connector's run in progress, between two slices or put off by the provider, or the one that
+-- somebody asked for and that waits.
 SELECT r.workspace_connector_sync_log_id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
@@ -11,7 +11,10 @@ FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status = 'scheduled'
-    AND r.slices > 0
+    AND (
+        r.slices > 0
+        OR (r.throttled_since IS NOT NULL AND r.next_attempt_at > statement_timestamp())
+    )
 UNION ALL
 SELECT r.workspace_connector_sync_log_id
 FROM workspace_connector_sync_log AS r

@@ -37,7 +37,8 @@ facts AS (
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
-        -- A run with slices behind it keeps its connector until its end, also while it waits.
+        -- A run with slices behind it keeps its connector until its end, also while it waits, and
+        -- one that the provider put off keeps it until then: Retry-After binds the connector.
         EXISTS (
             SELECT FROM workspace_connector_sync_log AS o
             WHERE o.connector_id = r.connector_id
@@ -49,6 +50,11 @@ facts AS (
                         o.status = 'scheduled'
                         AND o.slices > 0
                         AND (r.slices = 0 OR o.id < r.id)
+                    )
+                    OR (
+                        o.status = 'scheduled'
+                        AND o.throttled_since IS NOT NULL
+                        AND o.next_attempt_at > (SELECT at FROM instant)
                     )
                 )
         ) AS overlaps,

@@ -134,11 +134,19 @@ next_run AS (
                     WHERE active.connector_id = r.connector_id
                         AND active.id <> r.id
                         AND (
-                            (active.status = 'in_progress' AND active.id <> e.id)
+                            (
+                                active.status = 'in_progress'
+                                AND (active.id <> e.id OR :is_throttled)
+                            )
                             OR (
                                 active.status = 'scheduled'
                                 AND active.slices > 0
                                 AND (r.slices = 0 OR active.id < r.id)
+                            )
+                            OR (
+                                active.status = 'scheduled'
+                                AND active.throttled_since IS NOT NULL
+                                AND active.next_attempt_at > (SELECT at FROM instant)
                             )
                         )
                 )

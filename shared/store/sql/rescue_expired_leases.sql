@@ -1,20 +1,23 @@
 -- Runs whose worker fell silent: another attempt while there is one left and the last did not begin
 -- too long ago (running_status_timeout_guard), else the end. A worker that keeps its lease is never
--- touched, however long it takes.
+-- touched, however long it takes. The waits are those of the attempts that failed: neighbours that
+-- went down together do not come back together.
 -- The schedule shows what became of the run in the same statement.
 WITH expired AS (
     SELECT
         r.id,
+        CAST(:now AS timestamptz) + w.wait AS next_attempt_at,
         (
             r.attempt < r.max_attempts
             AND coalesce(r.leased_at, r.started_at) >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
         ) AS goes_on
-    FROM workspace_connector_sync_log AS r
+    FROM jsonb_to_recordset(CAST(:waits AS jsonb)) AS w (run_id bigint, fence integer, wait interval)
+    JOIN workspace_connector_sync_log AS r ON r.id = w.run_id
     WHERE r.status = 'in_progress'
+        AND r.fence = w.fence
         AND r.lease_expires_at < CAST(:now AS timestamptz)
     ORDER BY r.lease_expires_at
-    LIMIT CAST(:page AS integer)
-    FOR NO KEY UPDATE SKIP LOCKED
+    FOR NO KEY UPDATE OF r SKIP LOCKED
 ),
 
 rescued AS (
@@ -26,10 +29,10 @@ rescued AS (
         enqueued_at = NULL,
         task_generation = r.task_generation + 1,
         not_before_at = CASE
-            WHEN expired.goes_on THEN CAST(:now AS timestamptz) ELSE r.not_before_at
+            WHEN expired.goes_on THEN expired.next_attempt_at ELSE r.not_before_at
         END,
         next_attempt_at = CASE
-            WHEN expired.goes_on THEN CAST(:now AS timestamptz)
+            WHEN expired.goes_on THEN expired.next_attempt_at
         END,
         reason = CASE WHEN expired.goes_on THEN NULL ELSE 'timed_out' END,
         error = 'The worker stopped answering during attempt ' || r.attempt || '.',
