@@ -104,10 +104,55 @@ def test_crash_points_are_taken_out_and_every_line_keeps_its_number(
     assert bare == "\n\n\ndef f(x):\n    if x:\n        pass\n    return x\n"
 
 
-def test_a_crash_point_that_cannot_be_taken_out_is_refused(project: Path, tmp_path: Path) -> None:
-    (project / "shared/flow.py").write_text("x = 1; reach(CrashPoint.LEASED)\n")
-    with pytest.raises(ValueError, match="a line of its own"):
+IMPORT = "from shared.crash_points import CrashPoint, reach\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("x = 1; reach(CrashPoint.LEASED)\n", 1),
+        (f"{IMPORT}\nreach(CrashPoint.LEASED); x = 1\n", 3),
+        (f"{IMPORT}\nreach(\n    CrashPoint.LEASED\n)\n", 3),
+        (f"{IMPORT}\nreach(point)\n", 3),
+        (f"{IMPORT}\nhook = reach\n", 3),
+        ("import shared.crash_points\n", 1),
+        ("import shared.crash_points as cp\ncp.reach(1)\n", 1),
+        ("x = 1\nfrom shared import crash_points\n", 2),
+        ("from shared import crash_points as cp\n", 1),
+        ("from . import crash_points\n", 1),
+        ("from .crash_points import arm\n", 1),
+        ("from shared.crash_points import reach, arm\narm(None)\n", 1),
+        ("from shared.crash_points import (\n    CrashPoint,\n    reach,\n)\n", 1),
+        ("from shared.crash_points import CrashPoint, reach  # why\n", 1),
+        ("from shared.other import reach\n", 1),
+        ("x = 1\nshared.other.reach(x)\n", 2),
+        ("import importlib\nimportlib.import_module('shared.crash_points')\n", 2),
+    ],
+)
+def test_a_crash_point_that_cannot_be_taken_out_is_refused_with_its_line(
+    project: Path, tmp_path: Path, text: str, line: int
+) -> None:
+    (project / "shared/flow.py").write_text(text)
+    with pytest.raises(ValueError, match=rf"shared/flow\.py:{line}: .* a line of its own"):
         build("worker", tmp_path / "build", project)
+    assert not (tmp_path / "build" / "worker.zip").exists()
+
+
+def test_a_crash_point_in_the_main_of_a_function_is_refused_too(
+    project: Path, tmp_path: Path
+) -> None:
+    (project / "functions/worker/main.py").write_text("from shared import crash_points\n")
+    with pytest.raises(ValueError, match=r"main\.py:1: "):
+        build("worker", tmp_path / "build", project)
+
+
+def test_a_word_that_a_crash_point_uses_too_is_no_crash_point(
+    project: Path, tmp_path: Path
+) -> None:
+    text = '"""Reach it (if you can)."""\n\nreach = 1  # how far we reach\nx = reach + 1\n'
+    (project / "shared/flow.py").write_text(text)
+    with zipfile.ZipFile(build("worker", tmp_path / "build", project)) as bundle:
+        assert bundle.read("shared/flow.py").decode() == text
 
 
 @pytest.mark.parametrize("function", FUNCTIONS)
