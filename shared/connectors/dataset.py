@@ -1,10 +1,12 @@
 """The dataset in PostgreSQL: dlt loads the staging tables, one statement merges and counts.
 
 A merge inserts rows whose primary key is new and updates rows of which a value differs. What is
-read again without a change is left alone and counts as neither.
+read again without a change is left alone and counts as neither. No value is rounded on its way:
+staging has the types of the source, and the dataset's columns are widened to hold them.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -14,7 +16,7 @@ from typing import Any, cast
 from dlt.common.data_writers.escape import escape_postgres_literal
 from dlt.common.destination import PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
-from dlt.common.schema import Schema, TColumnSchema
+from dlt.common.schema import Schema, TColumnSchema, TSchemaTables
 from dlt.common.schema.typing import TTableSchema
 from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
 from dlt.common.storages import FileStorage
@@ -32,7 +34,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
+from shared.connectors.dataset_columns import ColumnChange, LoadTable, fit_columns
 from shared.crash_points import CrashPoint, reach
+from shared.logs import log_event
+
+_log = logging.getLogger(__name__)
 
 COLUMN_TYPE = "x-syncline-type"
 """Hint on a column: the PostgreSQL type it gets, where dlt's own choice would lose something."""
@@ -109,6 +115,12 @@ class _SqlClient(Psycopg2SqlClient):
             original.capabilities,
         )
         self._dataset = dataset
+        self._home = original.dataset_name
+
+    def target_and_staging(self, table: str) -> tuple[str, str]:
+        """Return the qualified names of both tables, also while dlt works in staging."""
+        with self.with_alternative_dataset_name(self._home):
+            return self.get_qualified_table_names(table)
 
     def open_connection(self) -> Connection:
         if self._dataset.connection is None:
@@ -138,9 +150,29 @@ class _SqlClient(Psycopg2SqlClient):
 
 
 class _Client(PostgresClient):
-    """dlt's job client, which merges by our job."""
+    """dlt's job client, which merges by our job, from staging tables that live for one load."""
 
     dataset: Dataset
+
+    def update_stored_schema(
+        self,
+        only_tables: Iterable[str] | None = None,
+        expected_update: TSchemaTables | None = None,
+        force: bool = False,
+    ) -> TSchemaTables | None:
+        """Make what tables and columns are missing; in staging, make every table anew.
+
+        dlt looks at names alone: a staging table of an earlier load would keep the types that its
+        source had then, and round what is staged now.
+        """
+        if not self.in_staging_dataset_mode:
+            return super().update_stored_schema(only_tables, expected_update, force)  # pyright: ignore[reportArgumentType] (None is its default)
+        names = self.schema.data_table_names()
+        statements, made = self._build_schema_update_sql([(name, {}) for name in names])
+        with self.maybe_ddl_transaction():
+            self.sql_client.drop_tables(*names)
+            self.sql_client.execute_many(statements)
+        return made
 
     def _create_merge_followup_jobs(
         self, table_chain: Sequence[PreparedTableSchema]
@@ -183,7 +215,7 @@ class _MergeRequest(SqlFollowupJob):
 
 
 class _MergeJob(SqlLoadJob):
-    """Merge one table in one transaction that commits only while the lease is held."""
+    """Fit and merge one table in one transaction that commits only while the lease is held."""
 
     def __init__(self, file_path: str, dataset: Dataset) -> None:
         super().__init__(file_path)
@@ -194,7 +226,9 @@ class _MergeJob(SqlLoadJob):
             statements: list[str] = file.read().splitlines()
         sql_client: _SqlClient = self._job_client.sql_client  # pyright: ignore[reportAssignmentType]
         reach(CrashPoint.STAGED)
+        table = self._table(sql_client)
         with sql_client.begin_transaction():
+            changes = fit_columns(sql_client.native_connection, table)
             *before, merge = statements
             for statement in before:
                 sql_client.execute_sql(statement)
@@ -205,6 +239,27 @@ class _MergeJob(SqlLoadJob):
         reach(CrashPoint.MERGED)
         self._dataset.tally.created += rows[0][0]
         self._dataset.tally.updated += rows[0][1]
+        _tell(table, changes)
+
+    def _table(self, sql_client: "_SqlClient") -> LoadTable:
+        table = cast("TTableSchema", self._load_table)
+        target, staging = sql_client.target_and_staging(self.load_table_name)
+        key = get_columns_names_with_prop(table, "primary_key")
+        return LoadTable(self.load_table_name, key, target, staging)
+
+
+def _tell(table: LoadTable, changes: Sequence[ColumnChange]) -> None:
+    for change in changes:
+        log_event(
+            _log,
+            logging.WARNING,
+            "dataset_column_changed",
+            "A column of the dataset was changed to hold what its source brings",
+            table=table.target,
+            column=change.column,
+            was=change.was,
+            becomes=change.becomes,
+        )
 
 
 def merge_statement(

@@ -22,10 +22,12 @@ from shared.domain.run import Reason
 
 DriverError = psycopg2.Error | pymysql.MySQLError | NoSuchTableError
 
-LOGIN = permanent(Reason.AUTHORIZATION, "refused the login: check user name and password")
-PERMISSION = permanent(Reason.AUTHORIZATION, "does not permit the user to do this")
-DUPLICATE = permanent(Reason.CONFIGURATION, "found two records with one primary key")
-DATA = permanent(Reason.CONFIGURATION, "cannot hold one of the values that were read")
+_LOGIN = permanent(Reason.AUTHORIZATION, "refused the login: check user name and password")
+_LOCKED = permanent(
+    Reason.AUTHORIZATION, "refused the login: the account is locked or its password has expired"
+)
+_PERMISSION = permanent(Reason.AUTHORIZATION, "does not permit the user to do this")
+_VALUE = permanent(Reason.CONFIGURATION, "could not compute one of the values of the query")
 _DATABASE = permanent(Reason.CONFIGURATION, "has no such database")
 _TABLE = permanent(Reason.CONFIGURATION, "has no such table or view")
 _COLUMN = permanent(Reason.CONFIGURATION, "has no such column")
@@ -34,19 +36,28 @@ _BUSY = transient(Reason.SOURCE_UNAVAILABLE, "has too many connections")
 _STOPPING = transient(Reason.SOURCE_UNAVAILABLE, "is shutting down or starting")
 _DEADLOCK = transient(Reason.SOURCE_UNAVAILABLE, "ended the query because of other work")
 
-_BY_SQLSTATE: Mapping[str, Kind] = {
+_HELD = permanent(Reason.CONFIGURATION, "cannot hold one of the values that were read")
+_DUPLICATE = permanent(Reason.CONFIGURATION, "found two records with one primary key")
+_DRIFT = permanent(
+    Reason.CONFIGURATION, "has a table or column that is not as the last sync left it"
+)
+_SIZE = permanent(
+    Reason.CONFIGURATION, "cannot hold records of this size: too many columns, or a key too long"
+)
+_NOT_TAKEN = transient(Reason.DATASET_UNAVAILABLE, "did not take the load")
+
+_READING: Mapping[str, Kind] = {
     "0A": _QUERY,
-    "21000": DUPLICATE,
-    "22": DATA,
-    "23": DATA,
-    "23505": DUPLICATE,
+    "21000": _VALUE,
+    "22": _VALUE,
+    "23": _QUERY,
     "25006": _QUERY,
-    "28": LOGIN,
+    "28": _LOGIN,
     "3D000": _DATABASE,
     "3F000": _TABLE,
     "40": _DEADLOCK,
     "42": _QUERY,
-    "42501": PERMISSION,
+    "42501": _PERMISSION,
     "42703": _COLUMN,
     "42P01": _TABLE,
     "53300": _BUSY,
@@ -54,16 +65,32 @@ _BY_SQLSTATE: Mapping[str, Kind] = {
     "55P03": _DEADLOCK,
     "57014": TIMEOUT,
     "57P": _STOPPING,
+    "57P04": _DATABASE,
     "P0": _QUERY,
 }
-"""PostgreSQL: the longest prefix of the SQLSTATE decides."""
+"""PostgreSQL as a source: the longest prefix of the SQLSTATE decides."""
+
+_LOADING: Mapping[str, Kind] = {
+    "0A": _DRIFT,
+    "21000": _DUPLICATE,
+    "22": _HELD,
+    "23": _HELD,
+    "23505": _DUPLICATE,
+    "42": _DRIFT,
+    "42501": _PERMISSION,
+    # What was missing is there, or what was there is gone. Loads of a connector take turns, so a
+    # person did it while one was under way; the next looks anew and makes what it needs.
+    **dict.fromkeys(("3F000", "42701", "42710", "42P06", "42P07"), _NOT_TAKEN),
+    "54": _SIZE,
+}
+"""PostgreSQL as the dataset: the same. Whatever is not here is the deployment's, and passes."""
 
 # libpq gives no SQLSTATE for a connection that did not come to be: its English text is all there
 # is, and whatever is not known counts as transient.
 _BY_TEXT: tuple[tuple[str, Kind], ...] = (
-    (r"password authentication failed|no password supplied|no pg_hba\.conf entry", LOGIN),
-    (r'role ".*" does not exist|is not permitted to log in|authentication failed', LOGIN),
-    (r"permission denied for database", PERMISSION),
+    (r"password authentication failed|no password supplied|no pg_hba\.conf entry", _LOGIN),
+    (r'role ".*" does not exist|is not permitted to log in|authentication failed', _LOGIN),
+    (r"permission denied for database", _PERMISSION),
     (r'database ".*" does not exist', _DATABASE),
     (r"too many (clients|connections)|remaining connection slots", _BUSY),
     (r"starting up|shutting down|recovery mode", _STOPPING),
@@ -77,11 +104,16 @@ _BY_TEXT: tuple[tuple[str, Kind], ...] = (
 )
 
 _BY_NUMBER: Mapping[int, Kind] = {
-    **dict.fromkeys((1044, 1142, 1143, 1227, 1370), PERMISSION),
-    **dict.fromkeys((1045, 1130, 1251, 1698, 1862, 2059, 2061), LOGIN),
+    **dict.fromkeys((1044, 1142, 1143, 1227, 1370), _PERMISSION),
+    **dict.fromkeys((1045, 1130, 1251, 1698, 2059, 2061), _LOGIN),
+    **dict.fromkeys((1820, 1862, 3118, 4151), _LOCKED),
     1049: _DATABASE,
     **dict.fromkeys((1051, 1109, 1146), _TABLE),
     1054: _COLUMN,
+    # Too many rows to look at, a wrong pattern, no such function, a view of what is not there any
+    # more, a refusal that someone wrote in SQL.
+    **dict.fromkeys((1104, 1139, 1305, 1356, 1644), _QUERY),
+    **dict.fromkeys((1242, 1690), _VALUE),
     **dict.fromkeys((1040, 1203, 1226), _BUSY),
     **dict.fromkeys((1205, 1213), _DEADLOCK),
     **dict.fromkeys((1053, 1077, 1079), _STOPPING),
@@ -104,15 +136,26 @@ def find_driver_error(links: Sequence[BaseException]) -> DriverError | None:
     return next((link for link in links if isinstance(link, DriverError)), None)
 
 
-def driver_kind(error: DriverError) -> Kind:
+def reading_kind(error: DriverError) -> Kind:
     """Return what an error of a driver means for whoever reads from that database."""
     match error:
         case NoSuchTableError():
             return _TABLE
+        case psycopg2.Error() if error.pgcode:
+            return _by_sqlstate(error.pgcode, _READING, UNAVAILABLE)
         case psycopg2.Error():
-            return _by_sqlstate(error.pgcode) if error.pgcode else _without_sqlstate(error)
+            return _without_sqlstate(error)
         case _:
             return _by_number(error)
+
+
+def loading_kind(error: DriverError) -> Kind:
+    """Return what an error of a driver means for whoever loads into the dataset.
+
+    Its database is the deployment's, so only what the data and the tables cause is permanent.
+    """
+    state = error.pgcode if isinstance(error, psycopg2.Error) else None
+    return _by_sqlstate(state or "", _LOADING, _NOT_TAKEN)
 
 
 def driver_label(error: DriverError) -> str:
@@ -127,10 +170,9 @@ def driver_label(error: DriverError) -> str:
             return name
 
 
-def _by_sqlstate(state: str) -> Kind:
+def _by_sqlstate(state: str, table: Mapping[str, Kind], otherwise: Kind) -> Kind:
     prefixes = (state[:length] for length in range(len(state), 1, -1))
-    found = (_BY_SQLSTATE[prefix] for prefix in prefixes if prefix in _BY_SQLSTATE)
-    return next(found, UNAVAILABLE)
+    return next((table[prefix] for prefix in prefixes if prefix in table), otherwise)
 
 
 def _without_sqlstate(error: psycopg2.Error) -> Kind:

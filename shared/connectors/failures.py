@@ -12,17 +12,15 @@ from datetime import datetime
 from shared.clock import utc_now
 from shared.connectors.dlt_failures import loading_failure, reading_failure
 from shared.connectors.driver_failures import (
-    DATA,
-    DUPLICATE,
-    PERMISSION,
-    driver_kind,
     driver_label,
     find_driver_error,
+    loading_kind,
+    reading_kind,
 )
 from shared.connectors.failure_kinds import links_of, told, transient
 from shared.connectors.network_failures import network_failure
 from shared.domain.run import Reason
-from shared.errors import SynclineError, TransientError
+from shared.errors import SynclineError
 
 _OUT_OF_ROOM = transient(Reason.INTERNAL, "ran out of memory, disk space or open files")
 _UNREAD = transient(Reason.INTERNAL, "could not be read")
@@ -48,10 +46,7 @@ def source_failure(error: BaseException, *, now: datetime | None = None) -> Sync
 
 
 def dataset_failure(error: BaseException) -> SynclineError:
-    """Return what an error while loading into the dataset means for the run.
-
-    The database of the datasets is the deployment's, so only what its data causes is permanent.
-    """
+    """Return what an error while loading into the dataset means for the run."""
     links = tuple(links_of(error))
     return (
         _ours(links)
@@ -70,19 +65,14 @@ def _source_database(links: Sequence[BaseException]) -> SynclineError | None:
     found = find_driver_error(links)
     if found is None:
         return None
-    return told("The source database", driver_kind(found), driver_label(found))
+    return told("The source database", reading_kind(found), driver_label(found))
 
 
 def _dataset_database(links: Sequence[BaseException]) -> SynclineError | None:
     found = find_driver_error(links)
     if found is None:
         return None
-    kind, label = driver_kind(found), driver_label(found)
-    if kind in (DATA, DUPLICATE, PERMISSION):
-        return told("The dataset", kind, label)
-    return TransientError(
-        f"The dataset's database did not take the load ({label}).", code=Reason.DATASET_UNAVAILABLE
-    )
+    return told("The dataset's database", loading_kind(found), driver_label(found))
 
 
 def _out_of_room(links: Sequence[BaseException]) -> SynclineError | None:

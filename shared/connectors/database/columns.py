@@ -5,11 +5,23 @@ itself writes it.
 """
 
 from collections.abc import Mapping
+from ctypes import c_float
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, ColumnElement, Double, Text, cast, func, type_coerce
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Dialect,
+    Double,
+    Text,
+    cast,
+    func,
+    literal_column,
+    type_coerce,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import (
     ARRAY,
@@ -24,6 +36,7 @@ from sqlalchemy.types import (
     Numeric,
     String,
     Time,
+    TypeDecorator,
     TypeEngine,
     Uuid,
 )
@@ -50,6 +63,9 @@ CURSOR_KINDS = frozenset(
 
 _SORTED_CHARACTERS = 255
 """MySQL and MariaDB sort text by its first 1,024 bytes only (`max_sort_length`)."""
+
+_SINGLE_DIGITS = 9
+"""So many digits tell every number of single precision from all others."""
 
 _HELD_BY: Mapping[str, frozenset[Kind]] = {
     "bool": frozenset({Kind.BOOL}),
@@ -84,6 +100,24 @@ class ColumnPlan:
         return type_name is not None and self.kind in _HELD_BY.get(type_name, frozenset())
 
 
+class _Single(TypeDecorator[float]):
+    """A number of single precision, read as a double and told by as few digits as it needs."""
+
+    impl = Double(asdecimal=False)
+    cache_ok = True
+
+    def process_result_value(
+        self,
+        value: float | None,
+        dialect: Dialect,  # noqa: ARG002 (SQLAlchemy's signature)
+    ) -> float | None:
+        """Return the double with the fewest digits that is this number in single precision."""
+        if value is None:
+            return None
+        written = (float(f"{value:.{digits}g}") for digits in range(6, _SINGLE_DIGITS + 1))
+        return next((short for short in written if c_float(short).value == value), value)
+
+
 def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)
     """Return how a column of a source of this dialect (`postgresql`, `mysql`, `mariadb`) lands."""
     name, kind_of = column.name, column.type
@@ -98,8 +132,7 @@ def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
             return ColumnPlan(name, Kind.BIGINT, column, finds_row=True)
         case Float():
             single = isinstance(kind_of, REAL | mysql.FLOAT)
-            value = type_coerce(column, Double(asdecimal=False))
-            return ColumnPlan(name, Kind.DOUBLE, value, exact=not single)
+            return ColumnPlan(name, Kind.DOUBLE, _as_double(column), exact=not single)
         case Numeric():
             scale = kind_of.scale or 0 if kind_of.precision is not None else None
             precision = kind_of.precision
@@ -114,6 +147,13 @@ def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
             return ColumnPlan(name, Kind.DATE, column, finds_row=True)
         case _:
             return _plan_other(column, dialect)
+
+
+def _as_double(column: Column[Any]) -> ColumnElement[Any]:
+    if isinstance(column.type, mysql.FLOAT):
+        # Written by the server itself it has six digits, and is rounded; a sum is a double.
+        return type_coerce(column + literal_column("0e0"), _Single())
+    return type_coerce(column, Double(asdecimal=False))
 
 
 def _plan_other(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)

@@ -85,6 +85,20 @@ def test_every_value_arrives_exactly(mariadb: MariaDb, dataset: Postgres) -> Non
     assert [bytes(row[1]) for row in shop.loaded("id, bytes")] == [b"", b"\x00\xff'"]
 
 
+def test_a_number_of_single_precision_arrives_with_all_of_its_digits_and_no_more(
+    mariadb: MariaDb, dataset: Postgres
+) -> None:
+    mariadb.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, size float)",
+        "INSERT INTO orders VALUES (1, 0.1), (2, 16777215), (3, 1.2345678), (4, NULL),"
+        " (5, -3.40282e38), (6, 1e-30)",
+    )
+    shop = _shop(mariadb, dataset, cursor=None)
+    shop.sync()
+    sizes = [size for _, size in shop.loaded("id, size")]
+    assert sizes == [0.1, 16777215.0, 1.2345678, None, -3.40282e38, 1e-30]
+
+
 def test_an_empty_source_loads_nothing(mariadb: MariaDb, dataset: Postgres) -> None:
     mariadb.execute(TABLE)
     assert counts(_shop(mariadb, dataset).sync()) == (0, 0, 0)

@@ -285,3 +285,24 @@ def test_a_null_in_the_primary_key_is_a_permanent_error(
     )
     with pytest.raises(PermanentError, match="NULL in a primary key"):
         Shop(orders(source.url), dataset).sync()
+
+
+def test_a_key_that_is_too_long_for_an_index_is_a_permanent_error(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id text, changed int)",
+        "INSERT INTO orders SELECT string_agg(md5(n::text), ''), 1 FROM generate_series(1, 90) n",
+    )
+    with pytest.raises(PermanentError, match=r"a key too long .*54000") as failed:
+        Shop(orders(source.url), dataset).sync()
+    assert failed.value.code == "configuration"
+
+
+def test_a_view_that_cannot_be_computed_is_the_trouble_of_the_source(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute("CREATE VIEW orders AS SELECT n AS id, 1 / n FROM generate_series(0, 1) n")
+    with pytest.raises(PermanentError, match="The source database could not compute") as failed:
+        Shop(orders(source.url, cursor=None), dataset).sync()
+    assert failed.value.code == "configuration"
