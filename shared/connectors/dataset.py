@@ -35,6 +35,7 @@ from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
 from shared.connectors.dataset_columns import ColumnChange, LoadTable, fit_columns
+from shared.connectors.lines import STATEMENT
 from shared.crash_points import CrashPoint, reach
 from shared.logs import log_event
 
@@ -43,7 +44,6 @@ _log = logging.getLogger(__name__)
 COLUMN_TYPE = "x-syncline-type"
 """Hint on a column: the PostgreSQL type it gets, where dlt's own choice would lose something."""
 
-_STATEMENT_SECONDS = 900
 _LOCK_SECONDS = 60
 _IDLE_SECONDS = 60
 """How long a transaction of ours may stand still, as it does while the lease is confirmed."""
@@ -134,7 +134,7 @@ class _SqlClient(Psycopg2SqlClient):
                 " set_config('idle_in_transaction_session_timeout', %s, false)",
                 (
                     self.fully_qualified_dataset_name(),
-                    f"{_STATEMENT_SECONDS}s",
+                    f"{STATEMENT.total_seconds():.0f}s",
                     f"{_LOCK_SECONDS}s",
                     f"{_IDLE_SECONDS}s",
                 ),

@@ -51,7 +51,7 @@ def run_streams(
     """
     shut_in()
     dataset = Dataset(request.dataset_url, confirm_lease)
-    with working_folder() as folder:
+    with request.lines.watched(), working_folder() as folder:
         streams = open_streams(SliceTime(request.has_time, partial(has_room, folder)))
         started = monotonic()
         pipeline = _pipeline(folder, dataset, request.dataset_name)
@@ -107,7 +107,13 @@ def _load(
     pipeline: dlt.Pipeline, dataset: Dataset, request: SyncRequest, load_wait: timedelta
 ) -> None:
     try:
-        turn = turn_of(request.connector_id, request.dataset_url, load_wait, dataset.confirm_lease)
+        turn = turn_of(
+            request.connector_id,
+            request.dataset_url,
+            load_wait,
+            dataset.confirm_lease,
+            request.lines,
+        )
         with turn as dataset.connection:
             dataset.confirm_lease()
             reach(CrashPoint.TURN_TAKEN)

@@ -18,13 +18,16 @@ from dlt.common.runtime.run_context import RunContext
 from dlt.pipeline import trace
 
 PAGE_ROWS = 5_000
-"""How many rows are in memory at a time on the way from source to file."""
+"""How many rows a page has at most, on the way from source to file."""
 
+_BUFFER_ROWS = 1
+"""dlt would collect so many rows before it writes them, whatever their width. Pages that come as
+lists are written whole, and it takes no longer to write single rows as they are prepared."""
 _FILE_ROWS = 100_000
 _SETTINGS: dict[str, Any] = {
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
     "restore_from_destination": False,  # the watermark is ours
-    "data_writer": {"buffer_max_items": PAGE_ROWS, "file_max_items": _FILE_ROWS},
+    "data_writer": {"buffer_max_items": _BUFFER_ROWS, "file_max_items": _FILE_ROWS},
     "extract": {"next_item_mode": "fifo"},  # one stream after the other, one connection at a time
     "normalize": {"workers": 1},
     "load": {

@@ -7,17 +7,21 @@ from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
 
-import psycopg2
 from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
-from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
-from psycopg2.extensions import cursor as Cursor  # noqa: N812
+from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 
 from shared.connectors.base import ConfirmLease
+from shared.connectors.lines import ANSWER, CONNECT, ORPHAN, Lines
+from shared.connectors.postgres import LineConnection, connect
 from shared.domain.run import Reason
 from shared.errors import TransientError
 from shared.logs import log_event
 
 _log = logging.getLogger(__name__)
+_SET_UP = """
+SELECT set_config('lock_timeout', %s, false),
+    set_config('client_connection_check_interval', %s, false)
+"""
 _END_HOLDER = """
 SELECT pg_terminate_backend(pid)
 FROM pg_locks
@@ -29,19 +33,25 @@ WHERE locktype = 'advisory' AND granted AND objsubid = 1
 
 @contextmanager
 def turn_of(
-    connector_id: UUID, dataset_url: str, wait: timedelta, confirm_lease: ConfirmLease
-) -> Generator[Connection]:
+    connector_id: UUID,
+    dataset_url: str,
+    wait: timedelta,
+    confirm_lease: ConfirmLease,
+    lines: Lines | None = None,
+) -> Generator[LineConnection]:
     """Hold the connector's turn to load and yield the one connection to load with.
 
     The lock lives and dies with the connection, and so does the right to write: a loader that was
     frozen while its connection was dropped cannot write beside or over the next. A turn that does
     not come in time is taken from its holder once `confirm_lease` has said that we hold the run:
-    there is one run of a connector at a time, so that the holder has lost its own.
+    there is one run of a connector at a time, so that the holder has lost its own. The connection
+    is one of `lines`.
 
     Raises `TransientError` if the turn cannot be had, `LeaseLostError` if it is not ours to have.
     """
-    with closing(_connect(dataset_url)) as connection:
+    with closing(connect(lines or Lines(), dataset_url)) as connection:
         connection.autocommit = True
+        connection.line.patience = wait + CONNECT
         key = _key(connector_id)
         with connection.cursor() as cursor:
             if not _lock(cursor, key, wait):
@@ -52,25 +62,13 @@ def turn_of(
                         "Another load of this connector is still under way.",
                         code=Reason.DATASET_BUSY,
                     )
+        connection.line.patience = ANSWER
         yield connection
 
 
-def _connect(dataset_url: str) -> Connection:
-    return psycopg2.connect(
-        dataset_url,
-        connect_timeout=10,
-        keepalives=1,
-        keepalives_idle=30,
-        keepalives_interval=10,
-        keepalives_count=3,
-        tcp_user_timeout=60_000,
-        application_name="syncline",
-    )
-
-
 def _lock(cursor: Cursor, key: int, wait: timedelta) -> bool:
-    milliseconds = max(1, wait // timedelta(milliseconds=1))
-    cursor.execute("SELECT set_config('lock_timeout', %s, false)", (str(milliseconds),))
+    settings = (_milliseconds(wait), _milliseconds(ORPHAN))
+    cursor.execute(_SET_UP, settings)
     try:
         cursor.execute("SELECT pg_advisory_lock(%s)", (key,))
     except LockNotAvailable:
@@ -91,6 +89,10 @@ def _end_holder(cursor: Cursor, key: int, connector_id: UUID) -> None:
         connector_id=connector_id,
         ended=cursor.rowcount,
     )
+
+
+def _milliseconds(duration: timedelta) -> str:
+    return str(max(1, duration // timedelta(milliseconds=1)))
 
 
 def _key(connector_id: UUID) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 
 from shared.clock import monotonic
 from shared.config import Settings
+from shared.connectors.lines import Lines
 from shared.crash_points import CrashPoint, reach
 from shared.domain.lease import RefusedLease, Wait, decide_refused
 from shared.domain.outcome import Outcome
@@ -117,12 +118,13 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
 
 
 def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
-    job = SyncJob(facts, workshop.dataset_url, workshop.key)
+    lines = Lines()
+    job = SyncJob(facts, workshop.dataset_url, workshop.key, lines)
     _log_started(facts, is_cold=is_cold)
     reading = reading_time(workshop.slice, facts["attempt"], facts["metadata"])
     read_until = monotonic() + reading.total_seconds()
     hold = Hold(facts["id"], facts["public_id"], facts["fence"], workshop.lease, LONGEST_ATTEMPT)
-    with heartbeat(workshop.engine, hold) as beating:
+    with heartbeat(workshop.engine, hold, lines.cut) as beating:
 
         def has_time() -> bool:
             beating.require_held()

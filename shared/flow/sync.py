@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult, Watermark
+from shared.connectors.lines import Lines
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
 from shared.crash_points import CrashPoint, reach
@@ -27,11 +28,15 @@ Finished = tuple[Outcome, Sequence[Mapping[str, object]]]
 
 @dataclass(frozen=True, slots=True)
 class SyncJob:
-    """A leased run: the facts of its lease, where its records go, and the key to its secrets."""
+    """A leased run: the facts of its lease, where its records go, and the key to its secrets.
+
+    `lines` are the connections of the sync, for whoever has to end it.
+    """
 
     facts: Row
     dataset_url: str = field(repr=False)
     key: LocalKey | None
+    lines: Lines = field(default_factory=Lines)
 
 
 def dataset_name(connector: UUID) -> str:
@@ -41,7 +46,17 @@ def dataset_name(connector: UUID) -> str:
 
 def run_sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished | None:
     """Run the connector; return what to record and its watermarks, or None if the lease went."""
-    return _told(job, lambda: _sync(job, confirm_lease, has_time))
+    return _told(job, lambda: _unless_lost(lambda: _sync(job, confirm_lease, has_time), has_time))
+
+
+def _unless_lost(sync: Callable[[], Finished], has_time: HasTime) -> Finished:
+    try:
+        return sync()
+    except Exception:
+        # Of a sync that is not ours to do any more the connections are cut, and what they raise
+        # then says nothing about the source or the dataset.
+        has_time()
+        raise
 
 
 def _told(job: SyncJob, sync: Callable[[], Finished]) -> Finished | None:
@@ -87,6 +102,7 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         dataset_name=dataset_name(facts["connector_public_id"]),
         positions=facts["positions"],
         has_time=has_time,
+        lines=job.lines,
     )
     reach(CrashPoint.SECRETS_OPENED)
     result = type_.sync(request, confirm_lease)

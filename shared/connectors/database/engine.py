@@ -1,43 +1,38 @@
 """A connection to a source: read-only, in UTC, with deadlines, and without logs of values."""
 
 import os
+from functools import partial
 from typing import Any
 
+import psycopg2
 from sqlalchemy import Engine, NullPool, create_engine, event
 
 from shared.connectors.database.config import DatabaseConfig
-
-CONNECT_SECONDS = 10
-STATEMENT_SECONDS = 900
+from shared.connectors.database.mysql import LineConnection as MySqlConnection
+from shared.connectors.lines import ANSWER, ORPHAN, STATEMENT, Lines
+from shared.connectors.postgres import LineConnection as PostgresConnection
+from shared.connectors.postgres import connect as connect_to_postgres
 
 _POSTGRES_ARGUMENTS: dict[str, object] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "application_name": "syncline",
     # An empty password must not find another one on this machine: there is no such file.
     "passfile": f"{os.devnull}/none",
 }
 _POSTGRES_SETTINGS = (
     "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
-    f"SET statement_timeout = '{STATEMENT_SECONDS}s'",
+    f"SET statement_timeout = '{STATEMENT.total_seconds():.0f}s'",
     "SET timezone = 'UTC'",
     "SET datestyle = 'ISO'",
     "SET extra_float_digits = 1",
 )
+_END_ORPHANS = f"SET client_connection_check_interval = '{ORPHAN.total_seconds():.0f}s'"
 _MYSQL_ARGUMENTS: dict[str, object] = {
-    "connect_timeout": CONNECT_SECONDS,
-    "read_timeout": STATEMENT_SECONDS,
-    "write_timeout": CONNECT_SECONDS,
     "local_infile": False,  # a hostile server could ask for files of this machine
 }
 _MYSQL_SETTINGS = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY")
 
 
-def source_engine(config: DatabaseConfig) -> Engine:
-    """Return an engine on the source; nothing is connected yet."""
+def source_engine(config: DatabaseConfig, lines: Lines) -> Engine:
+    """Return an engine on the source, whose connections are `lines`; nothing is connected yet."""
     url = config.engine_url()
     postgres = url.get_backend_name() == "postgresql"
     engine = create_engine(
@@ -46,13 +41,40 @@ def source_engine(config: DatabaseConfig) -> Engine:
         hide_parameters=True,
         connect_args=_POSTGRES_ARGUMENTS if postgres else _MYSQL_ARGUMENTS,
     )
-    settings = _POSTGRES_SETTINGS if postgres else _MYSQL_SETTINGS
-
-    def apply(connection: Any, _record: object) -> None:
-        with connection.cursor() as cursor:
-            for statement in settings:
-                cursor.execute(statement)
-        connection.commit()
-
-    event.listen(engine, "connect", apply)
+    connect = _connect_to_postgres if postgres else _connect_to_mysql
+    event.listen(engine, "do_connect", partial(connect, lines))
+    event.listen(engine, "connect", _set_up_postgres if postgres else _set_up_mysql)
     return engine
+
+
+def _connect_to_postgres(
+    lines: Lines, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> PostgresConnection:
+    return connect_to_postgres(lines, **parameters)
+
+
+def _connect_to_mysql(
+    lines: Lines, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+) -> MySqlConnection:
+    return MySqlConnection(lines, **parameters)
+
+
+def _set_up_postgres(connection: PostgresConnection, _record: object) -> None:
+    with connection.cursor() as cursor:
+        for statement in _POSTGRES_SETTINGS:
+            cursor.execute(statement)
+        connection.commit()
+        try:
+            cursor.execute(_END_ORPHANS)
+        except psycopg2.DatabaseError:  # older than 14, or on a system that cannot look
+            connection.rollback()
+    connection.commit()
+    connection.line.patience = ANSWER
+
+
+def _set_up_mysql(connection: MySqlConnection, _record: object) -> None:
+    with connection.cursor() as cursor:
+        for statement in _MYSQL_SETTINGS:
+            cursor.execute(statement)
+    connection.commit()
+    connection.wait_for_answers()

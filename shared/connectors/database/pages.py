@@ -12,6 +12,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Select
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import ReadOrder
+from shared.connectors.database.page_size import PageSize
 from shared.connectors.database.position import behind, finished
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
@@ -35,7 +36,7 @@ class TableReading:
             self.progress.stop(None)
             return
         last = None
-        with closing(_pages(engine, self.queries)) as pages:
+        with closing(_pages(engine, self.queries, self.plans)) as pages:
             for number, rows in enumerate(pages):
                 if number > 0 and not self.progress.goes_on() and last is not None:
                     count = self.order.rows_before_stop(last, rows)
@@ -57,18 +58,35 @@ class TableReading:
         return rows
 
 
-def _pages(engine: Engine, queries: Sequence[Select[Any]]) -> Generator[list[Row]]:
+def _pages(
+    engine: Engine, queries: Sequence[Select[Any]], plans: Sequence[ColumnPlan]
+) -> Generator[list[Row]]:
     with engine.connect() as connection:
         for query in queries:
-            result = connection.execution_options(yield_per=PAGE_ROWS).execute(query)
+            result = connection.execution_options(stream_results=True).execute(query)
             try:
-                names = list(result.keys())
-                for page in result.partitions():
-                    yield [dict(zip(names, row, strict=True)) for row in page]
+                yield from _pages_of(result, PageSize(plans, PAGE_ROWS))
             except BaseException:
                 _hang_up(connection, result)
                 raise
             result.close()
+
+
+def _pages_of(result: CursorResult[Any], size: PageSize) -> Generator[list[Row]]:
+    names = list(result.keys())
+    page: list[Row] = []
+    is_over = False
+    while not is_over:
+        wanted = size.next_fetch()
+        rows = [dict(zip(names, row, strict=True)) for row in result.fetchmany(wanted)]
+        is_over = len(rows) < wanted
+        if rows:
+            size.add(rows)
+            page += rows
+        if page and (is_over or size.next_fetch() == 0):
+            yield page
+            size.begin_page()
+            page = []
 
 
 def _hang_up(connection: Connection, result: CursorResult[Any]) -> None:

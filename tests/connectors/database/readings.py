@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.connectors.base import HasTime, Position, Watermark
 from shared.connectors.database.config import DatabaseConfig
+from shared.connectors.lines import Lines
 from shared.connectors.slices import SliceTime
 from tests.connectors.databases import never_has_time, orders
 
@@ -33,7 +34,7 @@ class Reader:
 
         shut_in()
         (config,) = self.config.streams
-        engine = source_engine(self.config)
+        engine = source_engine(self.config, Lines())
         position = None if self.position is None else json.loads(json.dumps(self.position))
         stream = table_stream(engine, config, self.watermark, position, SliceTime(has_time))
         rows = [dict(row) for row in stream.resource]

@@ -6,11 +6,12 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.engine import source_engine
+from shared.connectors.lines import Lines
 from tests.connectors.databases import PASSWORD, MariaDb, Postgres, orders
 
 
 def _answers(config: dict[str, object], *queries: str) -> list[object]:
-    engine = source_engine(DatabaseConfig.model_validate(config))
+    engine = source_engine(DatabaseConfig.model_validate(config), Lines())
     with engine.connect() as connection:
         return [connection.scalar(text(query)) for query in queries]
 

@@ -1,0 +1,131 @@
+"""The open connections of one sync, which another thread can cut.
+
+A driver that waits for a server which went silent waits for ever: the kernel on the other side, or
+that of a proxy between, still acknowledges, so that keepalives find nothing wrong, and a deadline
+of the server's own does not reach us. What does end such a wait is the end of the socket under it.
+"""
+
+import os
+import socket
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+
+from shared.clock import monotonic
+
+CONNECT = timedelta(seconds=10)
+"""For a connection to come to be, and then for each of the short statements that set it up."""
+STATEMENT = timedelta(seconds=900)
+"""For a statement on the server. The first rows of a large table come after it was sorted, and the
+next ones may be far apart in a view: there is no telling a slow answer from none any sooner."""
+ANSWER = STATEMENT + timedelta(seconds=15)
+"""For each wait of ours: longer than `STATEMENT`, so that a server that is well says so itself."""
+ORPHAN = timedelta(seconds=10)
+"""How often PostgreSQL looks, within a statement, whether the client is still there."""
+
+_LOOK_SECONDS = 1.0
+
+
+class Line:
+    """One open connection: the thread that uses it waits by it, another one may cut it."""
+
+    def __init__(self, descriptor: int, patience: timedelta) -> None:
+        # A duplicate of our own: whoever closes the connection meanwhile, and whatever gets its
+        # number next, this is the connection.
+        self._socket = socket.socket(fileno=os.dup(descriptor))
+        self._lock = threading.Lock()
+        self._due: float | None = None
+        self.patience = patience
+        """How long each wait from now on may take."""
+        self.is_given_up = False
+        """True once a wait took longer than that and the connection was cut for it."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Tell whether there is nothing left to cut."""
+        return self._socket.fileno() < 0
+
+    @contextmanager
+    def waiting(self) -> Generator[None]:
+        """Let the block be one wait for the server; it fails once the connection is cut."""
+        self._due = monotonic() + self.patience.total_seconds()
+        try:
+            yield
+        finally:
+            self._due = None
+
+    def give_up_if_due(self, now: float) -> None:
+        """Cut the connection if it is waited for longer than there is patience."""
+        due = self._due
+        if due is not None and now >= due:
+            self.is_given_up = True
+            self.cut()
+
+    def cut(self) -> None:
+        """End the connection under whoever waits for it; harmless when it is over."""
+        with self._lock, suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Let go of a connection that its driver has closed; more than once is harmless."""
+        with self._lock:
+            self._socket.close()
+
+
+class Lines:
+    """The open connections of one sync. Every method may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lines: list[Line] = []
+        self._is_cut = False
+
+    def add(self, descriptor: int, patience: timedelta) -> Line:
+        """Take a connection in by its socket; after `cut` it is dead at once.
+
+        Whoever adds it closes the line after the connection.
+        """
+        line = Line(descriptor, patience)
+        with self._lock:
+            self._lines = [*(known for known in self._lines if not known.is_closed), line]
+            if self._is_cut:
+                line.cut()
+        return line
+
+    def cut(self) -> None:
+        """End every connection, open or to come: the sync ends with whatever error they give."""
+        with self._lock:
+            self._is_cut = True
+            for line in self._lines:
+                line.cut()
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        """Cut connections that are waited for too long, for the length of the block.
+
+        The last of them ends with the block.
+        """
+        over = threading.Event()
+        watch = threading.Thread(target=self._watch, args=(over,), name="lines", daemon=True)
+        watch.start()
+        try:
+            yield
+        finally:
+            over.set()
+            watch.join()
+            self._close()
+
+    def _watch(self, over: threading.Event) -> None:
+        while not over.wait(_LOOK_SECONDS):
+            now = monotonic()
+            with self._lock:
+                for line in self._lines:
+                    line.give_up_if_due(now)
+
+    def _close(self) -> None:
+        with self._lock:
+            for line in self._lines:
+                line.cut()
+                line.close()
+            self._lines = []
