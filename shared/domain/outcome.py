@@ -36,7 +36,9 @@ class Outcome:
     counts: Counts | None = None
     goes_on: bool = False
     is_throttled: bool = False
-    """A provider asked for the pause."""
+    """A provider asked for the pause, and it spends no attempt."""
+    connector_held_for: timedelta | None = None
+    """For how long no other run of the connector starts."""
     positions: Mapping[str, object] | None = None
     """Where the next slice goes on, by stream; None leaves what is stored."""
     attempts_spent: int | None = None
@@ -114,6 +116,7 @@ def waits_for_retry(reason: str, message: str, retry: Retry, *, attempt: int) ->
         error=bounded(message),
         retry_in=retry.wait,
         is_throttled=not retry.spends_attempt,
+        connector_held_for=retry.asked_for,
         attempts_spent=attempt if retry.spends_attempt else attempt - 1,
     )
 

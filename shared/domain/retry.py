@@ -22,6 +22,8 @@ class Retry:
 
     wait: timedelta
     spends_attempt: bool
+    asked_for: timedelta | None = None
+    """How long the provider wants to be left alone, by every run that would ask it."""
 
 
 def identity_of(run: UUID, slices: int) -> str:
@@ -55,12 +57,15 @@ def decide_retry(
     ever. One that is zero or negative counts as none.
     """
     wait = backoff(identity, attempt)
+    asked_for = None
     if retry_after is not None and retry_after > timedelta(0):
-        wait = min(max(wait, retry_after), LONGEST_RETRY_AFTER)
+        asked_for = min(retry_after, LONGEST_RETRY_AFTER)
+        wait = max(wait, asked_for)
         if throttled_for < THROTTLE_PATIENCE:
             # The attempt stays the same, and its backoff with it: without a wait that grows, a
             # provider that always asks for a second would be asked tens of thousands of times.
-            return Retry(max(wait, throttled_for / _FIFTIETH), spends_attempt=False)
+            wait = max(wait, throttled_for / _FIFTIETH)
+            return Retry(wait, spends_attempt=False, asked_for=asked_for)
     if attempt >= max_attempts:
         return None
-    return Retry(wait, spends_attempt=True)
+    return Retry(wait, spends_attempt=True, asked_for=asked_for)

@@ -35,7 +35,10 @@ class RunActiveError(ConflictError):
     code = "run_active"
 
     def __init__(self, run: UUID) -> None:
-        super().__init__("A run of this connector is active already.")
+        super().__init__(
+            "A run of this connector is active already: it runs, or waits for its next attempt."
+            " Cancel it, or wait for its end."
+        )
         self.run = run
 
 
@@ -72,7 +75,10 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
             if row is None:
                 raise NotFoundError("There is no such schedule.")
             _require_usable(row)
-            active = find_active_run(connection, principal.workspace_id, row["connector_id"])
+            now = as_of(connection, None)
+            active = find_active_run(
+                connection, principal.workspace_id, row["connector_id"], now=now
+            )
             if active is not None:
                 raise RunActiveError(active)
             key = interactive_key(row["connector_public_id"], TriggerType.MANUAL, uuid4())
@@ -85,7 +91,7 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
                     "trigger_type": TriggerType.MANUAL,
                     "max_attempts": row["max_attempts"],
                     "idempotency_key": key,
-                    "not_before_at": as_of(connection, None),
+                    "not_before_at": now,
                 },
             )
             return inserted["public_id"]
@@ -106,7 +112,12 @@ def _active_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID | 
         row = find_schedule(connection, principal.workspace_id, schedule)
         if row is None:
             return None
-        return find_active_run(connection, principal.workspace_id, row["connector_id"])
+        return find_active_run(
+            connection,
+            principal.workspace_id,
+            row["connector_id"],
+            now=as_of(connection, None),
+        )
 
 
 def _require_usable(schedule: Row) -> None:

@@ -18,7 +18,7 @@ from shared.store.cancel import cancel_runs, unfinished_runs_of_workspace
 from shared.store.connectors import delete_credentials
 from shared.store.schedules import clear_marks, find_marked_schedules, find_unmarked_schedules
 from shared.store.ticks import as_of
-from shared.store.workspaces import lock_workspace_state, revoke_api_keys, update_workspace
+from shared.store.workspaces import lock_workspace_state, update_workspace
 
 _log = logging.getLogger(__name__)
 _SCHEDULES = 500
@@ -41,16 +41,14 @@ def disable_workspace(engine: Engine, workspace_id: int, *, now: datetime | None
 def delete_workspace(engine: Engine, workspace_id: int, *, now: datetime | None = None) -> int:
     """Delete a workspace: it is disabled first, and in the end its callers are nobody's any more.
 
-    Returns how many runs were cancelled. Its rows stay, the secrets of its connectors and its API
-    keys do not. Raises as `disable_workspace`.
+    Returns how many runs were cancelled. Its rows stay, the secrets of its connectors do not.
+    Raises as `disable_workspace`.
     """
     ended = _close(engine, workspace_id, Reason.WORKSPACE_DELETED, now)
     with engine.begin() as connection:
         _require(connection, workspace_id, WorkspaceState.DISABLED)
-        at = as_of(connection, now)
         delete_credentials(connection, workspace_id)
-        revoke_api_keys(connection, workspace_id, at)
-        update_workspace(connection, workspace_id, {"deleted_at": at})
+        update_workspace(connection, workspace_id, {"deleted_at": as_of(connection, now)})
     _log_act("workspace_deleted", "A workspace was deleted", workspace_id, ended)
     return ended
 

@@ -103,7 +103,9 @@ class CloudTasksQueue:
             return order
         except (GoogleAPIError, GoogleAuthError) as error:
             # Also RetryError, which is what remains of a retryable error when patience ends.
-            return TaskFailure(order, f"{type(error).__name__}: {error}")
+            # The text of the library for credentials may quote the answer to them.
+            is_api = isinstance(error, GoogleAPIError)
+            return TaskFailure(order, f"{type(error).__name__}{f': {error}' if is_api else ''}")
         return order
 
     def _parent(self, order: TaskOrder) -> str:

@@ -103,6 +103,7 @@ def record_outcome(
         "failed": counts.failed if counts else None,
         "goes_on": outcome.goes_on,
         "is_throttled": outcome.is_throttled,
+        "connector_held_for": outcome.connector_held_for,
         "positions": None if outcome.positions is None else to_json(outcome.positions),
         "attempts_spent": outcome.attempts_spent,
         "attempt": attempt,

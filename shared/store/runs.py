@@ -143,9 +143,14 @@ def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> Ro
     return row
 
 
-def find_active_run(connection: Connection, workspace_id: int, connector_id: int) -> UUID | None:
-    """Return the public id of the connector's run in progress or of its waiting interactive one."""
-    parameters = {"workspace_id": workspace_id, "connector_id": connector_id}
+def find_active_run(
+    connection: Connection, workspace_id: int, connector_id: int, *, now: datetime
+) -> UUID | None:
+    """Return the public id of the run that keeps others of the connector from starting.
+
+    It is in progress, between two slices, put off by the provider, or interactive and waits.
+    """
+    parameters = {"workspace_id": workspace_id, "connector_id": connector_id, "now": now}
     return connection.execute(load_sql("find_active_run"), parameters).scalar_one_or_none()
 
 

@@ -133,16 +133,6 @@ def find_name_of(connection: Connection, principal: Principal) -> str | None:
     return connection.execute(query).scalar_one_or_none()
 
 
-def revoke_api_keys(connection: Connection, workspace_id: int, at: datetime) -> None:
-    """Revoke every API key of a workspace; the rows stay, since what was done names them."""
-    connection.execute(
-        update(api_key)
-        .where(api_key.c.workspace_id == workspace_id)
-        .where(api_key.c.revoked_at.is_(None))
-        .values(revoked_at=at)
-    )
-
-
 def note_key_used(connection: Connection, key_id: int) -> None:
     """Move a key's `last_used_at`, at most once a minute, so that reading stays reading."""
     stale = func.now() - timedelta(minutes=1)

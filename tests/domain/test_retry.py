@@ -41,17 +41,18 @@ def test_a_failure_waits_its_backoff_and_spends_its_attempt() -> None:
 def test_a_retry_after_spends_no_attempt_also_on_the_last_one() -> None:
     asked = timedelta(minutes=31)
     for attempt in (1, 5):
-        assert decide_retry("run", attempt, 5, asked, NOT_LONG) == Retry(asked, False)
+        assert decide_retry("run", attempt, 5, asked, NOT_LONG) == Retry(asked, False, asked)
 
 
 def test_a_retry_after_shorter_than_the_backoff_does_not_shorten_it() -> None:
     asked = timedelta(milliseconds=1)
-    assert decide_retry("run", 3, 5, asked, NOT_LONG) == Retry(backoff("run", 3), False)
+    assert decide_retry("run", 3, 5, asked, NOT_LONG) == Retry(backoff("run", 3), False, asked)
 
 
 def test_a_retry_after_counts_up_to_a_day() -> None:
     asked = timedelta(days=400)
-    assert decide_retry("run", 1, 5, asked, NOT_LONG) == Retry(LONGEST_RETRY_AFTER, False)
+    longest = LONGEST_RETRY_AFTER
+    assert decide_retry("run", 1, 5, asked, NOT_LONG) == Retry(longest, False, longest)
 
 
 def test_a_retry_after_of_zero_or_less_counts_as_none() -> None:
@@ -65,8 +66,8 @@ def test_a_retry_after_of_zero_or_less_counts_as_none() -> None:
 def test_a_run_that_was_put_off_for_a_day_spends_attempts_again_and_still_waits_as_asked() -> None:
     asked = timedelta(hours=2)
     almost = THROTTLE_PATIENCE - timedelta(seconds=1)
-    assert decide_retry("run", 5, 5, asked, almost) == Retry(asked, False)
-    assert decide_retry("run", 4, 5, asked, THROTTLE_PATIENCE) == Retry(asked, True)
+    assert decide_retry("run", 5, 5, asked, almost) == Retry(asked, False, asked)
+    assert decide_retry("run", 4, 5, asked, THROTTLE_PATIENCE) == Retry(asked, True, asked)
     assert decide_retry("run", 5, 5, asked, THROTTLE_PATIENCE) is None
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.errors import TransientError
 from shared.flow.attempt import attempt_run
@@ -77,6 +77,63 @@ def test_a_run_that_waits_for_its_connector_takes_no_place_meanwhile(
     second = runs_of(engine, schedule["id"])[1]
     assert (second["status"], second["admitted_at"]) == ("scheduled", None)
     assert second["task_generation"] <= 1
+
+
+def test_with_queue_one_a_single_period_waits_also_behind_ticks_that_come_late(
+    engine: Engine, paused: PausedQueue, throttled: Script
+) -> None:
+    schedule = every_ten_minutes(engine, make_tenant(engine), "queue_one")
+    for minute in (0, 15, 25):
+        live(engine, paused, schedule, at(f"02:{minute:02d}:30"))
+
+    due = [fate for fate in fates(engine, schedule) if "02:10" <= fate[0] <= "02:20"]
+
+    assert due == [("02:10", "scheduled", None), ("02:20", "skipped", "overlap")]
+
+
+@pytest.mark.parametrize(("policy", "waiting"), [("skip", 0), ("queue_one", 1)])
+def test_in_a_full_workspace_no_more_wait_than_the_policy_says(
+    engine: Engine, paused: PausedQueue, throttled: Script, policy: str, waiting: int
+) -> None:
+    tenant = make_tenant(engine, max_concurrent_syncs=1)
+    schedule = every_ten_minutes(engine, tenant, policy)
+    live(engine, paused, schedule, at("02:00:30"))
+    other = make_schedule(engine, tenant, cron_expression="1 2 * * *", from_instant=at("01:55"))
+    tick(engine, paused, at("02:01"))
+    [holder] = runs_of(engine, other["id"])
+
+    def hold(*_: object) -> object:
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE workspace_connector_sync_log SET lease_expires_at = :end"
+                    " WHERE status = 'in_progress'"
+                ),
+                {"end": at("03:00")},
+            )
+        for minute in range(2, 30):
+            tick(engine, paused, at(f"02:{minute:02d}:30"))
+        return moved()
+
+    throttled.behaviour = hold
+    attempt_run(make_workshop(engine, paused), call_of(holder), now=at("02:01:01"))
+
+    due = [fate[1:] for fate in fates(engine, schedule) if "02:10" <= fate[0] <= "02:20"]
+    assert due.count(("scheduled", None)) == waiting
+    assert due.count(("skipped", "overlap")) == 2 - waiting
+
+
+def test_once_the_provider_asks_for_nothing_the_connector_is_free(
+    engine: Engine, paused: PausedQueue, throttled: Script
+) -> None:
+    schedule = every_ten_minutes(engine, make_tenant(engine), "skip")
+    live(engine, paused, schedule, at("02:00:30"))
+    [first] = [run for run in runs_of(engine, schedule["id"]) if run["started_at"]]
+    throttled.raises(TransientError("The source was away."))
+    attempt_run(make_workshop(engine, paused), call_of(first), now=at("02:31"))
+    [first] = [run for run in runs_of(engine, schedule["id"]) if run["id"] == first["id"]]
+    assert (first["status"], first["connector_held_until"]) == ("scheduled", None)
+    assert first["throttled_since"] is not None
 
 
 def test_who_asks_for_a_run_meanwhile_is_told_of_the_one_that_waits(

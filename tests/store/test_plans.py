@@ -110,6 +110,7 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "failed": None,
             "goes_on": False,
             "is_throttled": False,
+            "connector_held_for": None,
             "positions": None,
             "attempts_spent": None,
             "attempt": 1,
@@ -170,7 +171,7 @@ def test_looking_for_an_active_run_reads_none_of_the_others(full: Engine) -> Non
         explain = text(
             f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {load_sql('find_active_run').text}"
         )
-        parameters = {"workspace_id": 1, "connector_id": 19_000}
+        parameters = {"workspace_id": 1, "connector_id": 19_000, "now": "2020-01-01T00:00Z"}
         plan = "\n".join(connection.execute(explain, parameters).scalars())
         connection.rollback()
     assert "Rows Removed by Filter" not in plan, plan

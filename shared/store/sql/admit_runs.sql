@@ -71,23 +71,23 @@ candidate AS (
                     OR s.overlap_policy = 'queue_one'
                     OR r.slices > 0
                 )
-                AND EXISTS (
-                    SELECT FROM workspace_connector_sync_log AS active
-                    WHERE active.connector_id = r.connector_id
-                        AND active.id <> r.id
-                        AND (
-                            active.status = 'in_progress'
-                            OR (
-                                active.status = 'scheduled'
-                                AND active.slices > 0
-                                AND (r.slices = 0 OR active.id < r.id)
+                AND (
+                    EXISTS (
+                        SELECT FROM workspace_connector_sync_log AS active
+                        WHERE active.connector_id = r.connector_id
+                            AND active.id <> r.id
+                            AND active.status = 'in_progress'
+                    )
+                    OR EXISTS (
+                        SELECT FROM workspace_connector_sync_log AS active
+                        WHERE active.connector_id = r.connector_id
+                            AND active.id <> r.id
+                            AND active.status = 'scheduled'
+                            AND (
+                                active.connector_held_until > CAST(:now AS timestamptz)
+                                OR (active.slices > 0 AND (r.slices = 0 OR active.id < r.id))
                             )
-                            OR (
-                                active.status = 'scheduled'
-                                AND active.throttled_since IS NOT NULL
-                                AND active.next_attempt_at > CAST(:now AS timestamptz)
-                            )
-                        )
+                    )
                 )
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id

@@ -1,25 +1,23 @@
 -- The connector's run in progress, between two slices or put off by the provider, or the one that
 -- somebody asked for and that waits.
-SELECT r.workspace_connector_sync_log_id
+SELECT r.workspace_connector_sync_log_id, r.id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status = 'in_progress'
 UNION ALL
-SELECT r.workspace_connector_sync_log_id
+SELECT r.workspace_connector_sync_log_id, r.id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status = 'scheduled'
-    AND (
-        r.slices > 0
-        OR (r.throttled_since IS NOT NULL AND r.next_attempt_at > statement_timestamp())
-    )
+    AND (r.slices > 0 OR r.connector_held_until > CAST(:now AS timestamptz))
 UNION ALL
-SELECT r.workspace_connector_sync_log_id
+SELECT r.workspace_connector_sync_log_id, r.id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status IN ('scheduled', 'in_progress')
     AND r.trigger_type <> 'cloud_task'
+ORDER BY id
 LIMIT 1

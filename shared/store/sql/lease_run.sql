@@ -39,24 +39,24 @@ facts AS (
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
         -- A run with slices behind it keeps its connector until its end, also while it waits, and
         -- one that the provider put off keeps it until then: Retry-After binds the connector.
-        EXISTS (
-            SELECT FROM workspace_connector_sync_log AS o
-            WHERE o.connector_id = r.connector_id
-                AND o.id <> r.id
-                AND (
-                    o.status = 'in_progress'
-                    -- Of two such runs the older one goes on.
-                    OR (
-                        o.status = 'scheduled'
-                        AND o.slices > 0
-                        AND (r.slices = 0 OR o.id < r.id)
+        (
+            EXISTS (
+                SELECT FROM workspace_connector_sync_log AS o
+                WHERE o.connector_id = r.connector_id
+                    AND o.id <> r.id
+                    AND o.status = 'in_progress'
+            )
+            OR EXISTS (
+                SELECT FROM workspace_connector_sync_log AS o
+                WHERE o.connector_id = r.connector_id
+                    AND o.id <> r.id
+                    AND o.status = 'scheduled'
+                    AND (
+                        o.connector_held_until > (SELECT at FROM instant)
+                        -- Of two runs with slices the older one goes on.
+                        OR (o.slices > 0 AND (r.slices = 0 OR o.id < r.id))
                     )
-                    OR (
-                        o.status = 'scheduled'
-                        AND o.throttled_since IS NOT NULL
-                        AND o.next_attempt_at > (SELECT at FROM instant)
-                    )
-                )
+            )
         ) AS overlaps,
         EXISTS (
             SELECT FROM workspace_connector_sync_log AS o
@@ -93,6 +93,7 @@ leased AS (
         attempt = r.attempt + 1,
         admitted_at = coalesce(r.admitted_at, (SELECT at FROM instant)),
         next_attempt_at = NULL,
+        connector_held_until = NULL,
         error = NULL,
         started_at = coalesce(r.started_at, (SELECT at FROM instant)),
         leased_at = (SELECT at FROM instant),

@@ -47,6 +47,7 @@ ended AS (
         ),
         metadata = r.metadata || CAST(:metadata AS jsonb),
         next_attempt_at = (SELECT at FROM instant) + CAST(:retry_in AS interval),
+        connector_held_until = (SELECT at FROM instant) + CAST(:connector_held_for AS interval),
         not_before_at = coalesce(
             (SELECT at FROM instant) + CAST(:retry_in AS interval), r.not_before_at
         ),
@@ -71,6 +72,7 @@ ended AS (
         r.not_before_at,
         r.duration_ms,
         r.next_attempt_at,
+        r.connector_held_until,
         r.records_processed
 ),
 
@@ -129,26 +131,25 @@ next_run AS (
                     OR s.overlap_policy = 'queue_one'
                     OR r.slices > 0
                 )
-                AND EXISTS (
-                    SELECT FROM workspace_connector_sync_log AS active
-                    WHERE active.connector_id = r.connector_id
-                        AND active.id <> r.id
-                        AND (
-                            (
-                                active.status = 'in_progress'
-                                AND (active.id <> e.id OR :is_throttled)
+                AND (
+                    (r.connector_id = e.connector_id AND e.connector_held_until IS NOT NULL)
+                    OR EXISTS (
+                        SELECT FROM workspace_connector_sync_log AS active
+                        WHERE active.connector_id = r.connector_id
+                            AND active.id <> r.id
+                            AND active.id <> e.id
+                            AND active.status = 'in_progress'
+                    )
+                    OR EXISTS (
+                        SELECT FROM workspace_connector_sync_log AS active
+                        WHERE active.connector_id = r.connector_id
+                            AND active.id <> r.id
+                            AND active.status = 'scheduled'
+                            AND (
+                                active.connector_held_until > (SELECT at FROM instant)
+                                OR (active.slices > 0 AND (r.slices = 0 OR active.id < r.id))
                             )
-                            OR (
-                                active.status = 'scheduled'
-                                AND active.slices > 0
-                                AND (r.slices = 0 OR active.id < r.id)
-                            )
-                            OR (
-                                active.status = 'scheduled'
-                                AND active.throttled_since IS NOT NULL
-                                AND active.next_attempt_at > (SELECT at FROM instant)
-                            )
-                        )
+                    )
                 )
             )
         ORDER BY (r.trigger_type = 'cloud_task'), r.not_before_at, r.id

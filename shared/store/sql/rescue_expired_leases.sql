@@ -11,7 +11,7 @@ WITH expired AS (
             r.attempt < r.max_attempts
             AND coalesce(r.leased_at, r.started_at) >= CAST(:now AS timestamptz) - CAST(:patience AS interval)
         ) AS goes_on
-    FROM jsonb_to_recordset(CAST(:waits AS jsonb)) AS w (run_id bigint, fence integer, wait interval)
+    FROM jsonb_to_recordset(CAST(:waits AS jsonb)) AS w (run_id bigint, fence bigint, wait interval)
     JOIN workspace_connector_sync_log AS r ON r.id = w.run_id
     WHERE r.status = 'in_progress'
         AND r.fence = w.fence

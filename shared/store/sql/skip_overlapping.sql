@@ -1,9 +1,25 @@
--- Skip the runs whose time came while an earlier run of their connector was in progress and that
--- wait for a place: all of them, or with queue_one all but the oldest. Found from the runs in
--- progress, so that it costs nothing where nothing overlaps.
-WITH overlapping AS (
-    SELECT w.id
-    FROM workspace_connector_sync_log AS active
+-- Skip the runs whose time came while an earlier run of their connector was in progress, between two
+-- slices or put off by the provider, and that wait for a place: all of them, or with queue_one all
+-- but the oldest. Found from those earlier runs, so that it costs nothing where nothing overlaps.
+WITH active AS (
+    SELECT
+        r.connector_id,
+        r.started_at
+    FROM workspace_connector_sync_log AS r
+    WHERE r.status = 'in_progress'
+    UNION ALL
+    SELECT
+        r.connector_id,
+        r.started_at
+    FROM workspace_connector_sync_log AS r
+    WHERE r.status = 'scheduled'
+        AND (r.slices > 0 OR r.connector_held_until IS NOT NULL)
+        AND (r.slices > 0 OR r.connector_held_until > CAST(:now AS timestamptz))
+),
+
+overlapping AS (
+    SELECT DISTINCT w.id
+    FROM active
     CROSS JOIN LATERAL (
         SELECT
             r.id,
@@ -19,7 +35,7 @@ WITH overlapping AS (
             AND r.not_before_at > active.started_at
             AND r.not_before_at <= CAST(:now AS timestamptz)
     ) AS w
-    WHERE active.status = 'in_progress' AND (w.overlap_policy = 'skip' OR w.place > 1)
+    WHERE w.overlap_policy = 'skip' OR w.place > 1
     ORDER BY w.id
     LIMIT CAST(:page AS integer)
 ),

@@ -62,6 +62,8 @@ sync_log = Table(
     Column("lost_tasks", Integer, nullable=False, server_default="0"),
     # Since when a provider asks for pauses; cleared by a slice that got on.
     instant("throttled_since"),
+    # Until when a waiting run keeps its connector from every other: its provider asked for it.
+    instant("connector_held_until"),
     # Since when the run holds a place of its workspace; null while it waits for one.
     instant("admitted_at"),
     # When Cloud Tasks took the newest task; null until it did.
@@ -154,6 +156,14 @@ Index(
     sync_log.c.not_before_at,
     sync_log.c.id,
     postgresql_where=text("status = 'scheduled'"),
+)
+# What keeps its connector while it waits.
+Index(
+    "run_keeping_its_connector",
+    sync_log.c.connector_id,
+    postgresql_where=text(
+        "status = 'scheduled' AND (slices > 0 OR connector_held_until IS NOT NULL)"
+    ),
 )
 # Admission walks it workspace by workspace: interactive runs first, then by instant.
 Index(
