@@ -5,9 +5,6 @@
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
 	--no-emit-index-url --no-header
-# New in their form: each takes its proofs in the long suite before it may stop a change.
-ONLY_LONG := test_deployment.py test_dispatcher_faults.py test_queue_faults.py \
-	test_late_deliveries.py test_tenant_trouble.py
 
 help: ## Explain the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,7 +25,7 @@ workspace: setup ## Disable, enable or delete a workspace: make workspace DO=dis
 	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)'
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
-	@$(PY) -m pytest -n auto $(addprefix --ignore=tests/faults/,$(ONLY_LONG)) $(T)
+	@$(PY) -m pytest -n auto $(T)
 
 faults: setup ## The long form of the fault suite; writes the table of docs/reliability.md
 	@rm -f build/faults.jsonl

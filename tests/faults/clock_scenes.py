@@ -48,6 +48,7 @@ RETURNING workspace_connector_sync_log_id
 """
 _DECISIONS = """
 SELECT
+    'run',
     array_position(CAST(%s AS uuid[]), s.public_id),
     CAST(extract(EPOCH FROM r.period_at - m.mark) AS integer) / 60,
     r.status,
@@ -61,6 +62,7 @@ JOIN sync_schedule AS s ON s.id = r.schedule_id
 JOIN fault_log.expected AS m ON m.schedule_id = s.id
 UNION ALL
 SELECT
+    'schedule',
     array_position(CAST(%s AS uuid[]), s.public_id),
     NULL,
     s.last_run_status,
@@ -71,7 +73,7 @@ SELECT
     NULL
 FROM sync_schedule AS s
 JOIN fault_log.expected AS m ON m.schedule_id = s.id
-ORDER BY 1, 2, 3
+ORDER BY 1, 2, 3, 4
 """
 _BEYOND = """
 SELECT 'event ' || kind, happened_at FROM sync_log_event
@@ -94,7 +96,10 @@ class Scene:
     early_task: bytes
 
     def decisions(self) -> list[tuple[Any, ...]]:
-        """Return what became of each run, and what each schedule shows; periods in minutes."""
+        """Return what became of each run, and what each schedule shows; periods in minutes.
+
+        The first value tells which of the two a row is about.
+        """
         schedules = [str(schedule) for schedule in self.world.schedules]
         return self.world.rows(_DECISIONS, schedules, schedules)
 

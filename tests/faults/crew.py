@@ -1,8 +1,9 @@
 """The process that forks workers and dispatchers, and kills and freezes them.
 
 It plays Cloud Tasks (what is not answered comes again), Cloud Scheduler (ticks), the sources (they
-grow) and people (they ask for runs). First a storm, as the plan says; then a calm, in which
-everything has to drain, and each connector has one more run. `delivery` starts it.
+grow) and people (they ask for runs, and cancel, disable and delete). First a storm, as the plan
+says; then a calm, in which everything has to drain, and each connector has one more run. `delivery`
+starts it.
 """
 
 import gc
@@ -27,6 +28,7 @@ from tests.faults.delivery import Plan, Tally
 from tests.faults.duties import ERROR, Duties, answer_of
 from tests.faults.fates import Child, Fates, Kind, Span
 from tests.faults.observer import Observer
+from tests.faults.people import choose, perform, restore
 from tests.faults.scale import share
 from tests.faults.table_queue import DueTask, TableQueue
 from tests.faults.world import World
@@ -36,6 +38,8 @@ _NO_PATIENCE = timedelta(0)
 _ASK_SECONDS = 0.1
 _HALT_SECONDS = 120.0
 """A run that was rescued waits behind all that were due before."""
+_MOST_FROZEN = 20
+"""Each keeps up to three connections, and the server has a hundred."""
 _HANG_SECONDS = 200.0
 
 
@@ -67,11 +71,21 @@ class Crew:
         began = time.monotonic()
         self._limit = began + self._plan.limit.total_seconds()
         try:
-            self._tally.is_drained = self._drain() and self._calm() and self._drain()
+            self._tally.is_drained = self._storm() and self._calm() and self._drain()
         finally:
             self._kill_all()
         self._tally.seconds = time.monotonic() - began
         return self._tally
+
+    def _storm(self) -> bool:
+        """Drain; while deaths are left over that had a chance, everybody asks for another run."""
+        left = self._fates.left
+        is_drained = self._drain()
+        while is_drained and 0 < self._fates.left < left:
+            left = self._fates.left
+            self._request_all()
+            is_drained = self._drain()
+        return is_drained
 
     def _calm(self) -> bool:
         """End the faults, then let every source grow and everybody ask for a run."""
@@ -79,10 +93,17 @@ class Crew:
         self._duties.calm()
         if not self._drain():
             return False
+        if self._plan.people:
+            self._fork(Child(Kind.PERSON), partial(restore, self._duties, self._world))
+            if not self._drain():
+                return False
         self._observer.grow_all(self._plan.seed)
+        self._request_all()
+        return True
+
+    def _request_all(self) -> None:
         everything = range(len(self._world.schedules))
         self._fork(Child(Kind.REQUEST), partial(self._duties.request, everything))
-        return True
 
     def _drain(self) -> bool:
         """Go on until no run is unfinished and no process at work; False when it takes too long."""
@@ -131,9 +152,16 @@ class Crew:
         if share(seed, "grow", number) < self._plan.growth:
             self._observer.grow_one(seed, number)
         if share(seed, "request", number) < self._plan.requests:
-            place = int(share(seed, "whose", number) * len(self._world.schedules))
+            place = self._place("whose", number)
             self._tally.requests += 1
             self._fork(Child(Kind.REQUEST), partial(self._duties.request, [place]))
+        if share(seed, "person", number) < self._plan.people:
+            act, place = choose(seed, number), self._place("touched", number)
+            self._tally.acts[act] += 1
+            self._fork(Child(Kind.PERSON), partial(perform, self._duties, self._world, act, place))
+
+    def _place(self, what: str, number: int) -> int:
+        return int(share(self._plan.seed, what, number) * len(self._world.schedules))
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -148,7 +176,10 @@ class Crew:
     def _fork(self, child: Child, act: Callable[[], int]) -> None:
         self._started += 1
         if not self._is_calm:
-            self._fates.decide(child, self._started, self._span.seconds)
+            frozen = sum(each.may_freeze for each in self._children.values())
+            self._fates.decide(
+                child, self._started, self._span.seconds, may_freeze=frozen < _MOST_FROZEN
+            )
         pid = os.fork()
         if pid == 0:
             _live(child, act)
@@ -216,8 +247,8 @@ class Crew:
         if now < child.look_at:
             return
         child.look_at = now + _ASK_SECONDS
-        newest = self._observer.newest_lease(child.task)
-        child.is_zombie = child.epoch is not None and (newest or 0) > child.epoch
+        if child.epoch is not None and not child.is_zombie:
+            child.is_zombie = self._observer.is_overtaken(child.epoch)
         if now >= thaw_at or (child.is_halted and child.is_zombie):
             child.thaw_at = None
             os.kill(pid, signal.SIGCONT)

@@ -12,14 +12,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
 
-from infra.local.leash import Leash
+from infra.local.leash import Leash, signal_group
 from shared.crash_points import CrashPoint
 from tests.faults.invariants import Violation, broken_at_rest, broken_now
 from tests.faults.report import Result
@@ -28,9 +28,13 @@ from tests.faults.world import World
 
 _ROOT = Path(__file__).resolve().parents[2]
 _POLL_SECONDS = 1.0
+_NAP_SECONDS = 0.05
 _REST = 9
 """How much longer the observer rests than it looks."""
 _LAST_CHARS = 4_000
+_CANCELLED = """
+SELECT reason, count(*) FROM workspace_connector_sync_log WHERE status = 'cancelled' GROUP BY reason
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +59,12 @@ class Plan:
     """The share of deliveries before which a source grows."""
     requests: float = 0.0
     """The share of deliveries before which somebody asks for a run."""
+    people: float = 0.0
+    """The share of deliveries before which somebody cancels, disables, enables or deletes."""
     deaths: Mapping[CrashPoint, int] = field(default_factory=dict[CrashPoint, int])
     """How many processes die at each crash point."""
     halts: Mapping[CrashPoint, int] = field(default_factory=dict[CrashPoint, int])
-    """How many processes are frozen at each crash point, until a later lease has been taken."""
+    """How many processes are frozen at each crash point, until their run is another's, or over."""
     queue: QueueFaults = field(default_factory=QueueFaults)
     is_real: bool = False
     """Use the database connector, not the one that keeps books."""
@@ -81,8 +87,10 @@ class Tally:
     workers: int = 0
     ticks: int = 0
     requests: int = 0
+    acts: Counter[str] = field(default_factory=Counter[str])
+    """What people did, as far as they came."""
     kills: Counter[str] = field(default_factory=Counter[str])
-    """By what was killed: worker, tick, request."""
+    """By what was killed: worker, tick, request, person."""
     freezes: int = 0
     duplicates: int = 0
     is_drained: bool = False
@@ -92,12 +100,14 @@ class Tally:
     """Processes that an exception ended, by what they were: its text is in the errors."""
     deaths: Counter[CrashPoint] = field(default_factory=Counter[CrashPoint])
     zombies: Counter[str] = field(default_factory=Counter[str])
-    """How workers answered that were halted until a later lease had been taken."""
+    """How workers answered that were frozen until their run was another's, or over."""
     seconds: float = 0.0
     runs: int = 0
     rescues: int = 0
     lost_tasks: int = 0
     slices: int = 0
+    cancelled: Counter[str] = field(default_factory=Counter[str])
+    """Runs that were cancelled, by their reasons."""
     violations: list[Violation] = field(default_factory=list[Violation])
 
     def as_result(self, scenario: str) -> Result:
@@ -107,7 +117,7 @@ class Tally:
             seconds=self.seconds,
             violations=len(self.violations),
             runs=self.runs,
-            processes=self.workers + self.ticks + self.requests,
+            processes=self.workers + self.ticks + self.requests + self.acts.total(),
             kills=self.kills.total(),
             freezes=self.freezes,
             duplicates=self.duplicates,
@@ -131,7 +141,7 @@ class Delivery:
 
     def is_under_way(self) -> bool:
         """Tell whether the crew is still at work."""
-        return self._process.poll() is None
+        return self._end(os.WNOHANG) is None
 
     def watch(self) -> None:
         """Look at the rules that hold at every moment; while the database is away, at none."""
@@ -147,9 +157,10 @@ class Delivery:
         while self.is_under_way():
             began = time.monotonic()
             self.watch()
-            rest = max(_POLL_SECONDS, (time.monotonic() - began) * _REST)
-            with suppress(subprocess.TimeoutExpired):
-                self._process.wait(rest)
+            ended = time.monotonic()
+            rest_until = ended + max(_POLL_SECONDS, (ended - began) * _REST)
+            while self.is_under_way() and time.monotonic() < rest_until:
+                time.sleep(_NAP_SECONDS)
         tally = self._tally()
         for violation in broken_at_rest(self._world, self._plan.lease):
             self._violations.setdefault(violation.rule, violation)
@@ -157,10 +168,15 @@ class Delivery:
         return _with_counts(self._world, tally)
 
     def _tally(self) -> Tally:
-        if self._process.returncode != 0:
-            raise DeliveryError(f"the crew ended with {self._process.returncode}: {self.errors()}")
+        end = self._end()
+        if end is None or (end.si_code, end.si_status) != (os.CLD_EXITED, 0):
+            raise DeliveryError(f"the crew ended with {end}: {self.errors()}")
         tally: Tally = pickle.loads((self._world.folder / "tally").read_bytes())  # noqa: S301 (our own child wrote it)
         return tally
+
+    def _end(self, options: int = 0) -> os.waitid_result | None:
+        # It is not reaped: until its group has got its signal, its id must be nobody else's.
+        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | options)
 
     def errors(self) -> str:
         """Return the end of what the crew and its processes complained of."""
@@ -187,8 +203,7 @@ def delivering(world: World, plan: Plan) -> Generator[Delivery]:
             yield Delivery(world, plan, process)
         finally:
             # All that it forked is in its group.
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
+            signal_group(process.pid, signal.SIGKILL)
             process.wait()
             leash.release(process.pid)
 
@@ -204,6 +219,7 @@ def _with_counts(world: World, tally: Tally) -> Tally:
         "SELECT count(*) FILTER (WHERE started_at IS NOT NULL), sum(slices)"
         " FROM workspace_connector_sync_log"
     )
+    tally.cancelled = Counter(dict(world.rows(_CANCELLED)))
     kinds = Counter(dict(world.rows("SELECT kind, count(*) FROM sync_log_event GROUP BY kind")))
     tally.rescues, tally.lost_tasks = kinds["lease_expired"], kinds["task_lost"]
     return tally

@@ -2,12 +2,10 @@
 
 import logging
 import os
-import ssl
 from collections.abc import Generator, Iterable
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import timedelta
 from time import monotonic, sleep
 
 import pytest
@@ -22,13 +20,14 @@ from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
 from shared.store.ticks import TickReport
 from shared.wiring import Wiring, wire
-from tests.faults import report, threaded_ledger
+from tests.faults import patience, report, threaded_ledger
 from tests.faults.edges import Edge, loaded
 from tests.faults.invariants import broken_at_rest, unfinished
 from tests.faults.live_queues import Queues
+from tests.faults.quick_driver import learn_once
 from tests.faults.report import Result
 from tests.faults.threaded_ledger import Trouble, no_trouble
-from tests.faults.world import CADENCE, World, grow, open_world
+from tests.faults.world import World, grow, open_world
 from tests.settings import make_settings
 
 LEASE = timedelta(seconds=2)
@@ -170,10 +169,7 @@ class Deployment:
 @pytest.fixture(autouse=True)
 def outlast_the_hour() -> None:
     """See to it that no period of a world falls due while a test that imports this counts runs."""
-    now = datetime.now(UTC)
-    left = now.replace(minute=0, second=0, microsecond=0) + CADENCE - now
-    if left < _LONGEST_TEST:
-        sleep(left.total_seconds())
+    patience.outlast_the_hour(_LONGEST_TEST)
 
 
 @contextmanager
@@ -198,8 +194,7 @@ def deployed(
         cloud.client() as client,
     ):
         threaded_ledger.install(patch.setattr, trouble)
-        # The driver reads the machine's certificates for each connection: here once a deployment.
-        patch.setattr(ssl, "create_default_context", cache(ssl.create_default_context))
+        learn_once(patch.setattr)
         patch.setattr(retry, "BASE", _RETRY_SOON)
         patch.setattr(retry, "SHORTEST", _RETRY_SOON)
         settings = _set_environment(world, cloud, worker, dispatcher, patch)
@@ -236,6 +231,7 @@ def _set_environment(
         "SYNCLINE_SCHEDULED_QUEUE": unique.scheduled_queue,
         "SYNCLINE_INTERACTIVE_QUEUE": unique.interactive_queue,
         "SYNCLINE_OIDC_CERTS_URL": cloud.certs_url,
+        "SYNCLINE_ALLOWED_NETWORKS": "127.0.0.0/8",
         "SYNCLINE_LEASE_SECONDS": str(LEASE // timedelta(seconds=1)),
         "SYNCLINE_LOOK_AHEAD_SECONDS": str(_LOOK_AHEAD // timedelta(seconds=1)),
         "CLOUD_TASKS_EMULATOR_HOST": cloud.address,

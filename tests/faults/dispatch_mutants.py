@@ -9,7 +9,8 @@ from uuid import UUID, uuid4
 from shared.domain import plan
 from shared.flow import enqueue
 from shared.flow import plan as plan_flow
-from tests.faults.protections import Patch, plan_without_lock
+from tests.faults.mutations import Patch
+from tests.faults.plan_mutants import plan_without_lock
 
 _MEETING_SECONDS = 10.0
 

@@ -1,10 +1,8 @@
 """What a process of the crew does: one delivery, one tick, or asking for runs."""
 
-import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
@@ -12,9 +10,11 @@ from uuid import uuid4
 from shared.domain import retry
 from shared.domain.outcome import failed
 from shared.domain.task import TaskCall, read_task
+from shared.errors import ConflictError, ForbiddenError, NotFoundError
 from shared.flow import plan as plan_flow
 from shared.flow.attempt import AttemptResult, Workshop, attempt_run
 from shared.flow.patience import Patience
+from shared.flow.schedules import Planner
 from shared.flow.tick import run_tick
 from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
@@ -23,6 +23,7 @@ from shared.store.engine import create_engine_for, single_statements
 from shared.store.runs import TakenTask, mark_enqueued
 from tests.faults import ledger_connector
 from tests.faults.delivery import Plan
+from tests.faults.quick_driver import learn_once
 from tests.faults.table_queue import QueueFaults, TableQueue
 from tests.faults.world import World
 
@@ -35,10 +36,12 @@ ERROR = 1
 _NO_RUN = -1
 _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 _FIRST_ANSWER = 10
-_DONE = 0
-_LOOK_AHEAD = timedelta(seconds=1)
+DONE = 0
+LOOK_AHEAD = timedelta(seconds=1)
 _BUDGET = timedelta(seconds=20)
 _SCHEDULES_A_PAGE = 8
+REFUSALS = (ConflictError, ForbiddenError, NotFoundError)
+"""What people are told: it is so already, it is disabled, it is gone."""
 _RETRY_SOON = timedelta(milliseconds=100)
 
 
@@ -59,22 +62,24 @@ class Duties:
         self._patience = Patience(
             confirmation=plan.lease, task=plan.patience, run=timedelta(hours=2)
         )
-        self._engine = create_engine_for(plan.database_url or world.database_url, pool_size=2)
+        self.engine = create_engine_for(plan.database_url or world.database_url, pool_size=2)
         self._dataset_url = plan.dataset_url or world.dataset_url
         self._faults = plan.queue
+        # Without people nothing is disabled and nothing gone.
+        self._refusals = REFUSALS if plan.people else (RunActiveError,)
         self._prepare(plan)
 
     def warm(self) -> None:
         """Do once what every process would else do first, and leave no connection open."""
-        Instance().note_alive(self._engine)  # or every tick would order a warm-up
+        Instance().note_alive(self.engine)  # or every tick would order a warm-up
         self.tick(now=_LONG_AGO)
         self.work(TaskCall(uuid4()))
-        with single_statements(self._engine) as connection:
+        with single_statements(self.engine) as connection:
             extend_lease(connection, _NO_RUN, 0, lease=self._lease, now=None)
             outcome = failed("internal", "nothing")
             record_outcome(connection, _NO_RUN, 0, outcome, (), attempt=1, now=None)
             mark_enqueued(connection, [TakenTask(_NO_RUN, 0, "none")], None)
-        self._engine.dispose()
+        self.engine.dispose()
 
     def calm(self) -> None:
         """Let the queue make no more faults."""
@@ -89,8 +94,8 @@ class Duties:
     def work(self, call: TaskCall) -> int:
         """Attempt the run of a call."""
         workshop = Workshop(
-            engine=self._engine,
-            queue=self._queue(),
+            engine=self.engine,
+            queue=self.open_queue(),
             key=None,
             dataset_url=self._dataset_url,
             lease=self._lease,
@@ -102,28 +107,33 @@ class Duties:
     def tick(self, now: datetime | None = None) -> int:
         """Do one pass of the dispatcher, as of now by the database's clock."""
         run_tick(
-            self._engine,
-            self._queue(),
-            look_ahead=_LOOK_AHEAD,
+            self.engine,
+            self.open_queue(),
+            look_ahead=LOOK_AHEAD,
             budget=_BUDGET,
             patience=self._patience,
             now=now,
         )
-        return _DONE
+        return DONE
 
     def request(self, places: Sequence[int]) -> int:
-        """Ask for a run of each of these connectors that has none active."""
+        """Ask for a run of each of these connectors that has none active and may have one."""
         for place in places:
-            with suppress(RunActiveError):
+            with suppress(*self._refusals):
                 trigger_schedule(
-                    self._engine,
-                    self._queue,
+                    self.engine,
+                    self.open_queue,
                     self._world.owners[place],
                     self._world.schedules[place],
                 )
-        return _DONE
+        return DONE
 
-    def _queue(self) -> "CloudTasksQueue":
+    def planner(self) -> Planner:
+        """Return what changes of schedules and connectors work with."""
+        return Planner(self.engine, self.open_queue, LOOK_AHEAD)
+
+    def open_queue(self) -> "CloudTasksQueue":
+        """Return what the product takes for Cloud Tasks."""
         # It stands for it, as the contract that both keep proves.
         return cast("CloudTasksQueue", TableQueue(self._world.queue_file, self._faults))
 
@@ -131,9 +141,7 @@ class Duties:
         """Hurry what waits for minutes, put the connector in place, then the mutants."""
         retry.BASE, retry.SHORTEST = _RETRY_SOON, _RETRY_SOON
         plan_flow._PAGE = _SCHEDULES_A_PAGE  # so that a tick plans several pages
-        # The driver reads the machine's certificates for each connection, which takes as long as
-        # all the rest of a run: here once, as in a process that keeps its connections.
-        ssl.create_default_context = cache(ssl.create_default_context)
+        learn_once(setattr)
         if plan.is_real:
             import_module("shared.connectors.database.sync")  # before the forks: it is slow
         else:

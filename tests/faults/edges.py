@@ -18,6 +18,7 @@ from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
 from infra.local.ports import HOST, free_port
 from shared.gcp.oidc import callers_of_dispatcher, callers_of_worker
 from shared.wiring import wire
+from tests.faults.patience import outlast_heartbeats
 
 _FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
 _POLL_SECONDS = 0.02
@@ -91,7 +92,7 @@ def loaded(*names: str) -> Generator[list[Edge], None, None]:
         try:
             yield [Edge(name, _load(name)) for name in names]
         finally:
-            _outlast_heartbeats()
+            outlast_heartbeats()
             for name in names:
                 wire(name).close()
             _forget()
@@ -103,13 +104,6 @@ def _load(name: str) -> _App:
     app = functions_framework.create_app(target=name, source=str(_FUNCTIONS / name / "main.py"))
     assert isinstance(app, Flask)
     return app.wsgi_app
-
-
-def _outlast_heartbeats() -> None:
-    # A request does not wait for ever for its own, and a pool that is closed leaves it what it has.
-    for thread in threading.enumerate():
-        if thread.name == "heartbeat":
-            thread.join()
 
 
 def _forget() -> None:

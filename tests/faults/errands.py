@@ -10,17 +10,20 @@ import subprocess
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.local.leash import Leash
 from shared.clock import utc_now
+from tests.faults import ledger_connector
 from tests.faults.hands import Hands, hands_on, hurry
 from tests.faults.world import World
 
 _ROOT = Path(__file__).resolve().parents[2]
+_LOAD_WAIT = timedelta(seconds=30)
+"""Nobody else loads: only a server that is slow to forget a connection keeps a load waiting."""
 
 
 class ErrandBoy:
@@ -85,6 +88,7 @@ def main() -> None:
     world, trusts_clock = pickle.loads(bytes.fromhex(sys.argv[1]))  # noqa: S301 (of our test)
     with pytest.MonkeyPatch.context() as patch, hands_on(world) as hands:
         hurry(patch)
+        patch.setattr(ledger_connector, "_LOAD_WAIT", _LOAD_WAIT)
         if trusts_clock:
             hands.now = utc_now
         for line in sys.stdin:

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     WORKER = "worker"
     TICK = "tick"
     REQUEST = "request"
+    PERSON = "person"
 
     def comes_to(self, point: CrashPoint) -> bool:
         """Tell whether such a process may come to a crash point."""
@@ -42,6 +43,8 @@ class Kind(StrEnum):
                 return point in _TICK_ONLY
             case Kind.REQUEST:
                 return point is CrashPoint.TRIGGERED
+            case Kind.PERSON:
+                return False
 
 
 @dataclass(slots=True)
@@ -63,8 +66,13 @@ class Child:
     epoch: int | None = None
     """The lease that it held when it was frozen."""
     is_zombie: bool = False
-    """A later lease of its run was taken while it was frozen."""
+    """A later lease of its run was taken while it was frozen, or others have ended the run."""
     is_disturbed: bool = False
+
+    @property
+    def may_freeze(self) -> bool:
+        """Tell whether it is frozen, or is to be."""
+        return self.is_halted or self.freeze_at is not None or self.thaw_at is not None
 
 
 class Span:
@@ -88,9 +96,17 @@ class Fates:
             **{(point, True): count for point, count in plan.halts.items()},
         }
 
-    def decide(self, child: Child, number: int, span: float) -> None:
-        """Set what happens to the process with this number, when workers take about `span`."""
-        choices = self._choices(child.kind)
+    @property
+    def left(self) -> int:
+        """How many are still to die or halt at crash points."""
+        return sum(max(0, count) for count in self._wanted.values())
+
+    def decide(self, child: Child, number: int, span: float, *, may_freeze: bool) -> None:
+        """Set what happens to the process with this number, when workers take about `span`.
+
+        Without `may_freeze` it is not frozen.
+        """
+        choices = self._choices(child.kind, may_freeze=may_freeze)
         if choices:
             child.point, child.is_halted = choices[number % len(choices)]
             child.is_disturbed = True
@@ -100,8 +116,9 @@ class Fates:
         kills = plan.tick_kills if child.kind is Kind.TICK else plan.kills
         if share(seed, "kill", number) < kills:
             child.kill_at = instant
-        elif child.kind is Kind.WORKER and share(seed, "freeze", number) < plan.freezes:
-            child.freeze_at = instant
+        elif child.kind is Kind.WORKER and may_freeze:
+            is_frozen = share(seed, "freeze", number) < plan.freezes
+            child.freeze_at = instant if is_frozen else None
         child.is_disturbed = child.kill_at is not None or child.freeze_at is not None
 
     def note_planned(self) -> None:
@@ -110,9 +127,11 @@ class Fates:
             if choice[0] is CrashPoint.PAGE_PLANNED:
                 self._wanted[choice] = 0
 
-    def _choices(self, kind: Kind) -> list[tuple[CrashPoint, bool]]:
+    def _choices(self, kind: Kind, *, may_freeze: bool) -> list[tuple[CrashPoint, bool]]:
         open_ = [
-            choice for choice, left in self._wanted.items() if left > 0 and kind.comes_to(choice[0])
+            (point, is_halted)
+            for (point, is_halted), left in self._wanted.items()
+            if left > 0 and kind.comes_to(point) and (may_freeze or not is_halted)
         ]
         # Planning is soon over, so that its point comes before those that come again and again.
         return [choice for choice in open_ if choice[0] is CrashPoint.PAGE_PLANNED] or open_

@@ -21,6 +21,7 @@ from shared.gcp.task_queue import CloudTasksQueue
 from shared.store.engine import PATIENT, Deadlines, create_engine_for
 from tests.faults import ledger_connector
 from tests.faults.invariants import unfinished
+from tests.faults.patience import outlast_heartbeats
 from tests.faults.table_queue import DueTask, TableQueue
 from tests.faults.world import World
 
@@ -158,6 +159,7 @@ def hands_on(
     try:
         yield Hands(world, engine, TableQueue(world.queue_file))
     finally:
+        outlast_heartbeats()
         engine.dispose()
 
 

@@ -86,6 +86,24 @@ SELECT 'run ' || r.id, 'lease until ' || r.lease_expires_at
 FROM workspace_connector_sync_log AS r
 WHERE r.status = 'in_progress' AND r.lease_expires_at + %(grace)s < {_SEEN}
 """,
+    "a source that asked for a pause is left alone": """
+SELECT 'connector ' || p.connector, 'until ' || p.until, 'read by ' || l.run || ' at ' || l.taken_at
+FROM fault_source.pause AS p
+JOIN workspace_connector AS c ON c.public_id = p.connector
+JOIN fault_log.lease AS l ON l.connector_id = c.id AND l.taken_at > p.asked_at
+WHERE l.taken_at < p.until
+""",
+    "a cancelled run has its end and its reason": """
+SELECT 'run ' || id FROM workspace_connector_sync_log
+WHERE status = 'cancelled' AND (completed_at IS NULL OR reason IS NULL)
+""",
+    "a connector that was disabled or deleted has no run under way": """
+SELECT 'connector ' || c.id, c.status, 'run ' || r.id, r.status
+FROM workspace_connector AS c
+JOIN workspace_connector_sync_log AS r ON r.connector_id = c.id
+WHERE (c.deleted_at IS NOT NULL OR c.status = 'disabled')
+    AND r.status IN ('scheduled', 'in_progress')
+""",
     "nothing below the watermark is missing": """
 SELECT 'connector ' || c.public_id, 'record ' || s.record_id, 'of ' || s.changed,
     'watermark ' || (m.value ->> 'value')
@@ -122,7 +140,9 @@ _AT_REST = {
 SELECT 'schedule ' || s.id, 'period ' || period
 FROM fault_log.expected AS e
 JOIN sync_schedule AS s ON s.id = e.schedule_id
-CROSS JOIN generate_series(e.mark + %(cadence)s, {_SEEN}, %(cadence)s) AS period
+CROSS JOIN generate_series(
+    e.mark + %(cadence)s, least({_SEEN}, e.until), %(cadence)s
+) AS period
 LEFT JOIN workspace_connector_sync_log AS r
     ON r.connector_id = s.connector_id AND r.period_at = period
 WHERE r.id IS NULL
@@ -143,8 +163,26 @@ WHERE ends > greatest(1, plannings)
 SELECT 'connector ' || s.connector, 'record ' || s.record_id, 'of ' || s.changed,
     'landed ' || coalesce(CAST(d.changed AS text), 'nothing')
 FROM fault_source.record AS s
+JOIN workspace_connector AS c ON c.public_id = s.connector AND c.deleted_at IS NULL
+-- Nobody can ask for a run where the schedule was deleted.
+JOIN sync_schedule ON sync_schedule.connector_id = c.id
 LEFT JOIN fault_dataset.landed AS d ON d.connector = s.connector AND d.record_id = s.record_id
 WHERE d.content IS DISTINCT FROM s.content
+""",
+    "what was loaded stays": """
+SELECT 'connector ' || w.connector, 'record ' || w.record_id, 'of ' || w.changed
+FROM fault_dataset.write AS w
+LEFT JOIN fault_dataset.landed AS d
+    ON d.connector = w.connector AND d.record_id = w.record_id AND d.changed >= w.changed
+WHERE d.record_id IS NULL
+""",
+    # A merge confirms its lease before it commits: it waits for a cancel that came before, and a
+    # cancel waits for it.
+    "a cancelled run writes nothing more": """
+SELECT 'connector ' || w.connector, 'run ' || w.run, w.written_at - c.cancelled_at
+FROM fault_dataset.write AS w
+JOIN fault_log.cancel AS c ON c.run = w.run AND w.fence <= c.fence
+WHERE w.written_at > c.cancelled_at
 """,
     "no record is made up": """
 SELECT 'connector ' || d.connector, 'record ' || d.record_id

@@ -19,7 +19,14 @@ SELECT max(l.epoch) FROM fault_log.lease AS l
 JOIN workspace_connector_sync_log AS r ON r.workspace_connector_sync_log_id = l.run
 WHERE l.run = %s AND r.status = 'in_progress'
 """
-_NEWEST = "SELECT max(epoch) FROM fault_log.lease WHERE run = %s"
+_OVERTAKEN = """
+SELECT
+    (r.completed_at IS NOT NULL AND r.fence > l.fence)
+    OR EXISTS (SELECT FROM fault_log.lease AS n WHERE n.run = l.run AND n.epoch > l.epoch)
+FROM fault_log.lease AS l
+JOIN workspace_connector_sync_log AS r ON r.workspace_connector_sync_log_id = l.run
+WHERE l.epoch = %s
+"""
 _MOST_RECORDS = 6
 _MOST_CHANGES = 3
 _FIRST_RECORDS = 30
@@ -41,10 +48,9 @@ class Observer:
         run = _run_of(task)
         return None if run is None else self._ask(_HELD, run)
 
-    def newest_lease(self, task: DueTask | None) -> int | None:
-        """Return the newest lease of a task's run."""
-        run = _run_of(task)
-        return None if run is None else self._ask(_NEWEST, run)
+    def is_overtaken(self, epoch: int) -> bool:
+        """Tell whether a later lease of the run was taken, or others have ended the run."""
+        return self._ask(_OVERTAKEN, epoch) or False
 
     def grow_one(self, seed: int, number: int) -> None:
         """Let one source grow, by what the seed says."""
@@ -69,7 +75,7 @@ class Observer:
         except psycopg2.Error:
             self._connection = None
 
-    def _ask(self, query: str, *parameters: Any) -> int | None:
+    def _ask(self, query: str, *parameters: Any) -> Any:
         try:
             with self._open().cursor() as cursor:
                 cursor.execute(query, parameters)

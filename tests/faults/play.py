@@ -1,35 +1,27 @@
 """A play on a stage: a world with one connector, the processes in it, and what went wrong."""
 
-import os
 import signal
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from time import monotonic, sleep
-from typing import Any
 
-from shared.flow import attempt as attempt_flow
-from shared.flow import plan as plan_flow
-from shared.flow.plan import plan_due
-from shared.flow.schedules import Planner, change_schedule
+from tests.faults import acts, real_loads
 from tests.faults.delivery import Plan
 from tests.faults.duties import Duties
-from tests.faults.invariants import broken_at_rest, broken_now, unfinished
+from tests.faults.invariants import broken_at_rest, broken_now
+from tests.faults.mutations import Patch, name_of
 from tests.faults.stage import FROZEN, KILLED, WAKE, Cue, Part, Stage
 from tests.faults.table_queue import DueTask, TableQueue
-from tests.faults.world import CADENCE, World, grow, open_world, use_datasets_of_dlt
+from tests.faults.world import World, grow, open_world, use_datasets_of_dlt
 
 _LEASE = timedelta(milliseconds=200)
-_LONGEST = timedelta(milliseconds=300)
-_LOAD_WAIT = timedelta(milliseconds=500)
-_LOOK_AHEAD = timedelta(seconds=1)
+BRIEF_PATIENCE = timedelta(milliseconds=400)
+"""With tasks, where one is lost: elsewhere a busy machine would lose what is only late."""
 _SECONDS = 30.0
 _NAP_SECONDS = 0.01
-_ROUNDS = 8
-"""Ticks, a lease apart, after which what has no end yet gets none: several times what it takes."""
-_DONE = 0
 _HELD = """
 SELECT id FROM workspace_connector_sync_log
 WHERE status = 'in_progress' AND lease_expires_at >= now()
@@ -38,6 +30,9 @@ WHERE status = 'in_progress' AND lease_expires_at >= now()
 
 class Actor:
     """A process that plays a part of a scene."""
+
+    answer: str | None = None
+    """How it ended, once it has."""
 
     def __init__(self, play: "Play", pid: int, task: DueTask | None) -> None:
         self._play = play
@@ -50,6 +45,7 @@ class Actor:
         seen = self._play.stage.watch(self._pid)
         self._is_frozen = seen == FROZEN
         if not self._is_frozen:
+            self.answer = seen
             self._play.note_end(seen, self._task)
         self._play.look()
 
@@ -82,11 +78,22 @@ class Play:
         self.errors = 0
         """How many processes an exception ended."""
 
-    def use_real_loads(self) -> None:
-        """Let the connector be the database connector, not the one that keeps books."""
+    def use_real_loads(self, *hurries: Callable[[Patch], None]) -> None:
+        """Let the connector be the database connector, not the one that keeps books.
+
+        It loads soon, and does what else hurries it.
+        """
         use_datasets_of_dlt(self.world)
-        hurry = f"{load_soon.__module__}:{load_soon.__name__}"
-        self.plan = replace(self.plan, is_real=True, mutants=(hurry, *self.plan.mutants))
+        names = [name_of(hurry) for hurry in (real_loads.load_soon, *hurries)]
+        self.plan = replace(self.plan, is_real=True, mutants=(*names, *self.plan.mutants))
+
+    @contextmanager
+    def trouble(self, trouble: Callable[[Patch], None]) -> Generator[None, None, None]:
+        """Let the source be in trouble for whoever is started within the block."""
+        plan = self.plan
+        self.plan = replace(plan, mutants=(name_of(trouble), *plan.mutants))
+        yield
+        self.plan = plan
 
     def start(
         self,
@@ -103,19 +110,21 @@ class Play:
 
     def request(self) -> None:
         """Ask for a run of the connector."""
-        self.start(request).wait()
+        self.start(acts.request).wait()
 
     def deliver(self, task: DueTask, cue: Cue | None = None) -> Actor:
         """Let a worker serve a task until it ends or comes to its cue."""
-        worker = self.start(partial(deliver, body=task.body), cue, task)
+        worker = self.start(partial(acts.deliver, body=task.body), cue, task)
         worker.wait()
         return worker
 
-    def task(self) -> DueTask:
-        """Return the next task that is due."""
+    def task(self, *, ticks: bool = False) -> DueTask:
+        """Return the next task that is due; with `ticks` a dispatcher is at work until one is."""
         until = monotonic() + _SECONDS
         while not (tasks := self.queue.take(1)):
             assert monotonic() < until, "no task is due"
+            if ticks:
+                self.tick()
             sleep(_NAP_SECONDS)
         return tasks[0]
 
@@ -131,6 +140,14 @@ class Play:
         self.outlast_leases()
         self.tick()
 
+    def lose_patience(self) -> None:
+        """Let a dispatcher take every task for lost that is on its way."""
+        patient = self.plan
+        self.plan = replace(patient, patience=BRIEF_PATIENCE)
+        sleep(BRIEF_PATIENCE.total_seconds())
+        self.tick()
+        self.plan = patient
+
     def grow(self, records: int, *, step: int = 1, again: Sequence[int] = ()) -> None:
         """Let time pass in the source."""
         with closing(open_world(self.world.dataset_url)) as connection:
@@ -143,7 +160,12 @@ class Play:
 
     def drain(self) -> None:
         """Tick and deliver until every run has its end, or none can be expected any more."""
-        self.start(partial(drain, world=self.world)).wait()
+        self.start(partial(acts.drain, world=self.world, pause=_LEASE)).wait()
+
+    def demand(self, rule: str, *, holds: bool) -> None:
+        """Note a rule that only the scene can tell of, if it does not hold."""
+        if not holds:
+            self.broken.add(rule)
 
     def note_end(self, answer: str, task: DueTask | None) -> None:
         """Note how a process ended, and answer its task."""
@@ -158,64 +180,3 @@ class Play:
     def look_at_rest(self) -> None:
         """Note which rules are broken when all is over."""
         self.broken |= {str(violation) for violation in broken_at_rest(self.world, self.plan.lease)}
-
-
-def load_soon(patch: Callable[[object, str, object], None]) -> None:
-    """Let a real load wait for its turn as briefly as the connector that keeps books."""
-    from shared.connectors import runner  # noqa: PLC0415 (dlt is slow to import)
-
-    patch(runner.run_streams, "__kwdefaults__", {"load_wait": _LOAD_WAIT})
-
-
-def request(duties: Duties) -> int:
-    """Ask for a run of the connector."""
-    return duties.request([0])
-
-
-def deliver(duties: Duties, body: bytes) -> int:
-    """Serve a task."""
-    return duties.deliver(body)
-
-
-def deliver_briefly(duties: Duties, body: bytes) -> int:
-    """Serve a task that lives for a moment only."""
-    attempt_flow.LONGEST_ATTEMPT = _LONGEST
-    return duties.deliver(body)
-
-
-def drain(duties: Duties, world: World) -> int:
-    """Tick and deliver until every run has its end, or none can be expected any more."""
-    queue = TableQueue(world.queue_file)
-    for _ in range(_ROUNDS):
-        sleep(_LEASE.total_seconds())
-        duties.tick()
-        while tasks := queue.take(1):
-            duties.deliver(tasks[0].body)
-            queue.answer(tasks[0].name, done=True)
-        if not unfinished(world):
-            break
-    return _DONE
-
-
-def freeze_before_the_claim(duties: Duties) -> int:
-    """Tick, and halt while what is due is decided and locked, and not claimed."""
-    write = plan_flow.write_plans
-
-    def freeze_and_write(*values: Any) -> tuple[int, int]:
-        os.kill(os.getpid(), signal.SIGSTOP)
-        return write(*values)
-
-    plan_flow.write_plans = freeze_and_write
-    return duties.tick()
-
-
-def plan_and_change(duties: Duties, world: World) -> int:
-    """Plan a period that is far from reached; change its schedule, which still names it."""
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    at = hour + 2 * CADENCE - _LOOK_AHEAD / 2
-    plan_due(duties._engine, at, _LOOK_AHEAD, lambda: True)
-    planner = Planner(duties._engine, duties._queue, _LOOK_AHEAD)
-    change_schedule(
-        planner, world.owners[0], world.schedules[0], {"missed_run_policy": "run_once"}, now=at
-    )
-    return _DONE

@@ -1,7 +1,7 @@
 """The database fails at each step of the product; the truth in it survives and everything ends."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -71,9 +71,30 @@ def work(hands: Hands) -> None:
     hands.deliver()
 
 
+class SilenceError(Exception):
+    """Ends a worker that will not be heard of again."""
+
+
+def fall_silent(hands: Hands) -> None:
+    """Let a worker end with its lease, and tick when that is over."""
+
+    def end(point: CrashPoint) -> None:
+        if point is CrashPoint.LEASED:
+            raise SilenceError
+
+    arm(end)
+    try:
+        with suppress(SilenceError):
+            work(hands)
+    finally:
+        arm(None)
+    sleep(LEASE.total_seconds())
+    hands.tick()
+
+
 STATEMENTS: Mapping[str, tuple[str, Act]] = {
     "begin a tick": ("INSERT INTO tick", Hands.tick),
-    "rescue leases": (first_line("rescue_expired_leases"), Hands.tick),
+    "find silent workers": (first_line("expired_leases"), Hands.tick),
     "rescue tasks": (first_line("rescue_lost_tasks"), Hands.tick),
     "find what is due": (first_line("due_schedules"), Hands.tick),
     "claim": (first_line("claim_page"), Hands.tick),
@@ -88,6 +109,7 @@ STATEMENTS: Mapping[str, tuple[str, Act]] = {
     "commit a lease": (f"commit\n{first_line('lease_run')}", work),
     "confirm a lease": (first_line("heartbeat_run"), work),
     "record": (first_line("record_run"), work),
+    "rescue leases": (first_line("rescue_expired_leases"), fall_silent),
 }
 """Where a fault can hit, in the order in which a world comes there, and who brings it there."""
 

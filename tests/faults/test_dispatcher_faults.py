@@ -25,7 +25,8 @@ pytestmark = pytest.mark.timeout(rounds(300, 1_800))
 LEASE = timedelta(seconds=20)
 WAVE = timedelta(minutes=1)
 FEW_TICKS = 3
-ANSWER_SECONDS = 30.0
+ANSWER_SECONDS = 120.0
+"""More than the 45 s that a tick may take, on a machine that has other things to do."""
 NAP_SECONDS = 0.02
 
 DISPATCHERS = {

@@ -46,7 +46,12 @@ def forgetful(key_file: Path) -> Iterator[RunningCloudTasks]:
 
 @pytest.fixture
 def deployment(new_world: MakeWorld, forgetful: RunningCloudTasks) -> Iterator[Deployment]:
-    world = new_world(connectors=rounds(6, 30), periods=2, records=rounds(14, 40))
+    world = new_world(
+        connectors=rounds(6, 30),
+        periods=2,
+        records=rounds(14, 40),
+        max_concurrent_syncs=100,  # every run that is due gets its task at once
+    )
     with deployed(world, forgetful) as deployment:
         yield deployment
 

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from time import sleep
+from datetime import timedelta
 
 import pytest
 
 from tests.faults import scenes
 from tests.faults.conftest import MakeWorld
+from tests.faults.patience import outlast_the_hour
 from tests.faults.play import Play
 from tests.faults.protections import Protection, take_away
 from tests.faults.scenes import Scene
 from tests.faults.stage import Stage, open_stage
-from tests.faults.world import CADENCE
 
 LONGEST_SCENE = timedelta(seconds=20)
 
@@ -68,9 +67,41 @@ MUTANTS = (
         Protection.WATERMARK_WITH_RECORD,
     ),
     mutant(
+        scenes.a_worker_is_frozen_before_it_records,
+        "a position never goes back",
+        Protection.POSITIONS_WITH_RECORD,
+    ),
+    mutant(
         scenes.a_task_comes_to_two_workers,
         "nobody takes a lease that is held",
         Protection.LEASE_OF_WAITING_RUNS_ONLY,
+    ),
+    mutant(
+        scenes.a_task_comes_that_was_replaced,
+        "a run starts at a place that it was given",
+        Protection.REFUSAL_OF_STALE_TASKS,
+    ),
+    mutant(
+        scenes.a_worker_sends_a_run_back_too_late,
+        "the newest task of a run starts it",
+        Protection.PREMISE_OF_PUTTING_BACK,
+    ),
+    mutant(
+        scenes.a_cancelled_worker_is_frozen_before_it_records,
+        "transitions are legal",
+        Protection.FENCE_THAT_GROWS_WITH_CANCELS,
+        Protection.RECORDS_OF_RUNS_IN_PROGRESS,
+    ),
+    mutant(
+        scenes.a_cancelled_worker_is_frozen_in_its_turn_to_load,
+        "a cancelled run writes nothing more",
+        Protection.CONFIRMATION_OF_MERGES,
+    ),
+    mutant(
+        scenes.a_cancelled_period_is_taken_up_again,
+        "a run that was taken up again has a task of its own",
+        Protection.GENERATION_THAT_GROWS_WITH_CANCELS,
+        Protection.GENERATION_THAT_GROWS_WITH_PLANS,
     ),
     mutant(
         scenes.two_runs_of_a_connector_have_tasks,
@@ -87,6 +118,31 @@ MUTANTS = (
         scenes.a_worker_is_killed_before_it_loads,
         "no record is lost",
         Protection.WATERMARK_AFTER_DATA,
+    ),
+    mutant(
+        scenes.a_slice_is_killed_before_it_loads,
+        "no record is lost",
+        Protection.POSITIONS_AFTER_DATA,
+    ),
+    mutant(
+        scenes.a_loader_keeps_its_turn,
+        "no record is lost",
+        Protection.TAKING_THE_TURN_OVER,
+    ),
+    mutant(
+        scenes.a_source_stands_still,
+        "a run that does not get on ends",
+        Protection.PROGRESS,
+    ),
+    mutant(
+        scenes.a_source_asks_for_a_pause,
+        "a source that asked for a pause is left alone",
+        Protection.RETRY_AFTER,
+    ),
+    mutant(
+        scenes.a_source_asks_for_a_pause_while_another_run_has_its_task,
+        "a source that asked for a pause is left alone",
+        Protection.PAUSE_OF_THE_CONNECTOR,
     ),
     mutant(
         scenes.a_worker_is_killed_between_two_merges,
@@ -123,6 +179,7 @@ MUTANTS = (
         "nothing below the watermark is missing",
         Protection.TURN,
         Protection.CONFIRMATION_OF_REAL_MERGES,
+        Protection.CUT_OF_LOST_SYNCS,
     ),
     mutant(
         scenes.a_real_load_is_killed_after_its_merge,
@@ -192,16 +249,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def outlast_the_hour() -> None:
-    """See to it that no period of a world falls due while a scene is played."""
-    now = datetime.now(UTC)
-    left = now.replace(minute=0, second=0, microsecond=0) + CADENCE - now
-    if left < LONGEST_SCENE:
-        sleep(left.total_seconds())
-
-
 def play(scene: Scene, stage: Stage, new_world: MakeWorld, *without: Protection) -> Play:
-    outlast_the_hour()
+    outlast_the_hour(LONGEST_SCENE)
     connectors = 2 if scene is scenes.two_connectors_share_a_place else 1
     world = new_world(workspaces=1, connectors=connectors, periods=1, records=30)
     take_away(world, without)

@@ -16,6 +16,13 @@ CREATE TABLE fault_source.record (
 );
 CREATE INDEX record_by_cursor ON fault_source.record (connector, changed, record_id);
 
+-- Until when a source wants to be left alone.
+CREATE TABLE fault_source.pause (
+    connector uuid NOT NULL,
+    asked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    until timestamptz NOT NULL
+);
+
 -- Where the ledger connector lands records.
 CREATE TABLE fault_dataset.record (
     connector uuid NOT NULL,
@@ -32,7 +39,8 @@ CREATE TABLE fault_dataset.write (
     record_id bigint NOT NULL,
     changed bigint NOT NULL,
     run uuid NOT NULL,
-    fence bigint NOT NULL
+    fence bigint NOT NULL,
+    written_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX write_of_record ON fault_dataset.write (connector, record_id, changed);
 
@@ -57,8 +65,13 @@ END $$;
 CREATE VIEW fault_dataset.landed AS
 SELECT connector, record_id, changed, content FROM fault_dataset.record;
 
--- From which instant on the periods of a schedule were missed.
-CREATE TABLE fault_log.expected (schedule_id bigint PRIMARY KEY, mark timestamptz NOT NULL);
+-- From which instant on the periods of a schedule were missed, and until when they are owed: null
+-- as long as nobody has disabled or deleted anything.
+CREATE TABLE fault_log.expected (
+    schedule_id bigint PRIMARY KEY,
+    mark timestamptz NOT NULL,
+    until timestamptz
+);
 
 CREATE TABLE fault_log.legal (before text, after text, PRIMARY KEY (before, after));
 
@@ -72,8 +85,24 @@ CREATE TABLE fault_log.lease (
 );
 CREATE INDEX lease_of_run ON fault_log.lease (run, fence);
 
+-- Every cancel, noted while it holds its run. `fence` is the one after it.
+CREATE TABLE fault_log.cancel (
+    run uuid NOT NULL,
+    fence bigint NOT NULL,
+    cancelled_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+
 -- What a row did that it never may; kept instead of refused, so that the product goes on.
 CREATE TABLE fault_log.wrong (rule text NOT NULL, detail text NOT NULL);
+
+-- How far a run of the ledger connector has read, in an order; null for others.
+CREATE FUNCTION fault_log.place(positions jsonb) RETURNS bigint [] LANGUAGE sql IMMUTABLE AS $$
+    SELECT array[
+        CAST(positions #>> '{record,changed}' AS bigint),
+        CAST(positions #>> '{record,record_id}' AS bigint)
+    ]
+    WHERE positions #> '{record,changed}' IS NOT NULL
+$$;
 
 CREATE FUNCTION fault_log.watch_run() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -92,6 +121,21 @@ BEGIN
     IF new.status = 'in_progress' AND old.status = 'in_progress' AND new.fence <> old.fence THEN
         INSERT INTO fault_log.wrong VALUES (
             'nobody takes a lease that is held', format('run %s: %s', new.id, new.fence)
+        );
+    END IF;
+    IF new.status = 'in_progress' AND old.status = 'scheduled' AND old.admitted_at IS NULL THEN
+        INSERT INTO fault_log.wrong VALUES (
+            'a run starts at a place that it was given', format('run %s', new.id)
+        );
+    END IF;
+    IF new.status = 'cancelled' AND old.status <> 'cancelled' THEN
+        INSERT INTO fault_log.cancel (run, fence)
+        VALUES (new.workspace_connector_sync_log_id, new.fence);
+    END IF;
+    IF fault_log.place(new.positions) < fault_log.place(old.positions) THEN
+        INSERT INTO fault_log.wrong VALUES (
+            'a position never goes back',
+            format('run %s: %s to %s', new.id, old.positions, new.positions)
         );
     END IF;
     IF new.status = 'in_progress' AND (old.status <> 'in_progress' OR new.fence <> old.fence) THEN

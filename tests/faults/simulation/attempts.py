@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from shared.domain.lease import RefusedLease
 from shared.domain.outcome import Outcome
+from shared.domain.retry import backoff
 from shared.domain.run import Reason, RunStatus
 from tests.faults.simulation.rows import Run
 from tests.faults.simulation.rules import EARLY
@@ -38,6 +39,7 @@ def lease_run(store: Store, run: Run, generation: int, now: datetime) -> Run | R
             started_at=run.started_at or now,
             leased_at=now,
             lost_tasks=0,
+            connector_held_until=None,
             lease_expires_at=now + LEASE,
         )
         return store.write(leased, now)
@@ -73,7 +75,12 @@ def record_outcome(
         ended = replace(ended, throttled_since=None)
         ended = replace(put_back(ended), admitted_at=now, slices=run.slices + 1)
     elif outcome.retry_in is not None:
-        ended = replace(put_back(ended), not_before_at=now + outcome.retry_in)
+        asked = outcome.connector_held_for
+        ended = replace(
+            put_back(ended),
+            not_before_at=now + outcome.retry_in,
+            connector_held_until=None if asked is None else now + asked,
+        )
     else:
         ended = replace(ended, completed_at=now)
     return store.write(ended, now, fence=fence)
@@ -113,7 +120,8 @@ def rescue_expired_leases(store: Store, now: datetime) -> None:
         goes_on = run.attempt < run.max_attempts and run.leased_at >= now - _RUN_PATIENCE
         taken = replace(put_back(run), fence=run.fence + 1, lease_expires_at=None)
         if goes_on:
-            rescued = replace(taken, status=RunStatus.SCHEDULED, not_before_at=now, reason=None)
+            start = now + backoff(run.key, run.attempt)
+            rescued = replace(taken, status=RunStatus.SCHEDULED, not_before_at=start, reason=None)
         else:
             rescued = replace(
                 taken, status=RunStatus.ERROR, reason=Reason.TIMED_OUT, completed_at=now
@@ -149,16 +157,13 @@ def _holds(run: Run, fence: int) -> bool:
     return run.fence == fence
 
 
-def _overlaps(store: Store, run: Run) -> bool:
-    """Tell whether another run of the connector is in progress, or goes on after a slice."""
+def _overlaps(store: Store, run: Run, now: datetime) -> bool:
+    """Tell whether another run of the connector is in progress, or keeps it while it waits."""
     active = store.active(run)
     if active is not None and active.id != run.id:
         return True
-    return any(
-        other.is_between_slices and (run.slices == 0 or other.id < run.id)
-        for other in store.waiting_of(run.schedule_id)
-        if other.id != run.id
-    )
+    waiting = store.waiting_of(run.schedule_id)
+    return any(other.keeps_connector_from(run, now) for other in waiting)
 
 
 def _facts(store: Store, run: Run, generation: int, now: datetime) -> RefusedLease:
@@ -171,7 +176,7 @@ def _facts(store: Store, run: Run, generation: int, now: datetime) -> RefusedLea
         overlap_policy=schedule.overlap_policy,
         connector_is_usable=schedule.is_usable,
         is_too_early=run.not_before_at > now + EARLY,
-        overlaps=_overlaps(store, run),
+        overlaps=_overlaps(store, run, now),
         another_waits=any(
             other.id < run.id
             and other.not_before_at <= run.not_before_at

@@ -155,6 +155,14 @@ def lease_in_spite_of_an_overlap(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempts, "_overlaps", lambda *_: False)
 
 
+def let_a_pause_bind_its_run_alone(patch: pytest.MonkeyPatch) -> None:
+    def keeps(self: Run, other: Run, _now: datetime) -> bool:
+        goes_first = self.is_between_slices and (other.slices == 0 or self.id < other.id)
+        return self.id != other.id and goes_first
+
+    patch.setattr(Run, "keeps_connector_from", keeps)
+
+
 def record_without_the_fence(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(attempts, "_holds", lambda *_: True)
 
@@ -208,7 +216,11 @@ MUTANTS: dict[Mutate, tuple[str, ...]] = {
     retry_at_once: ("a wait is bounded",),
     spend_no_attempt: ("a wait that the source asks for spends no attempt",),
     know_no_cancelling: ("every transition is in the table",),
-    lease_in_spite_of_an_overlap: ("one run of a connector is in progress",),
+    lease_in_spite_of_an_overlap: (
+        "one run of a connector is in progress",
+        "who asks to be left alone is left alone",
+    ),
+    let_a_pause_bind_its_run_alone: ("who asks to be left alone is left alone",),
     record_without_the_fence: ("a worker that lost its lease writes nothing",),
     rescue_no_lease: ("everything comes to an end when faults stop",),
     rescue_no_task: ("everything comes to an end when faults stop",),

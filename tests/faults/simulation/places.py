@@ -88,7 +88,10 @@ def skip_overlapping(store: Store, now: datetime) -> None:
 
     Retries and interactive runs wait on.
     """
-    for active in store.in_progress():
+    keeping = [
+        run for run in store.unfinished.values() if run.is_between_slices or run.is_put_off(now)
+    ]
+    for active in [*store.in_progress(), *keeping]:
         late = [
             run
             for run in store.waiting_of(active.schedule_id)
@@ -143,10 +146,9 @@ def _must_wait(store: Store, run: Run, now: datetime) -> bool:
     """Tell whether a run waits for the one that its connector is on, without a place."""
     if run.not_before_at > now:
         return False
+    waiting = store.waiting_of(run.schedule_id)
     is_busy = store.active(run) is not None or any(
-        other.is_between_slices and (run.slices == 0 or other.id < run.id)
-        for other in store.waiting_of(run.schedule_id)
-        if other.id != run.id
+        other.keeps_connector_from(run, now) for other in waiting
     )
     policy = store.schedules[run.schedule_id].overlap_policy
     waits = run.trigger.is_interactive or policy is OverlapPolicy.QUEUE_ONE or run.slices > 0

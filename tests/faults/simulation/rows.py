@@ -40,6 +40,7 @@ class Run:
     slices: int = 0
     lost_tasks: int = 0
     throttled_since: datetime | None = None
+    connector_held_until: datetime | None = None
     admitted_at: datetime | None = None
     enqueued_at: datetime | None = None
     leased_at: datetime | None = None
@@ -56,6 +57,19 @@ class Run:
     def is_between_slices(self) -> bool:
         """Tell whether the run waits, with slices behind it: it keeps its connector."""
         return self.status is RunStatus.SCHEDULED and self.slices > 0
+
+    def is_put_off(self, now: datetime) -> bool:
+        """Tell whether the run waits because its provider asked to be left alone."""
+        until = self.connector_held_until
+        return self.status is RunStatus.SCHEDULED and until is not None and until > now
+
+    def keeps_connector_from(self, other: "Run", now: datetime) -> bool:
+        """Tell whether the run, which waits, lets another of its connector not start.
+
+        Of two runs with slices the older one goes on.
+        """
+        goes_first = self.is_between_slices and (other.slices == 0 or self.id < other.id)
+        return self.id != other.id and (goes_first or self.is_put_off(now))
 
     @property
     def place(self) -> tuple[bool, datetime, int]:

@@ -21,8 +21,10 @@ class Surroundings:
     is_usable: bool
     active: Run | None
     """Its run in progress."""
-    goes_on: bool
-    """Another of its runs is between two slices."""
+    is_kept: bool
+    """Another of its runs keeps it: between two slices, or put off by the provider."""
+    is_put_off: bool
+    """Another of its runs is put off by the provider."""
 
 
 def require(holds: bool, rule: str, *facts: object) -> None:
@@ -123,7 +125,7 @@ def check_transition(around: Surroundings, before: Run, after: Run, now: datetim
         )
     if after.status is RunStatus.SKIPPED and after.reason == Reason.OVERLAP:
         require(
-            (around.active is not None or around.goes_on)
+            (around.active is not None or around.is_kept)
             and not after.trigger.is_interactive
             and after.slices == 0,
             "a run is skipped for an overlap only while another is on its way",
@@ -133,6 +135,7 @@ def check_transition(around: Surroundings, before: Run, after: Run, now: datetim
 
 def _check_start(around: Surroundings, before: Run, after: Run, now: datetime) -> None:
     require(around.active is None, "one run of a connector is in progress", around.active, after)
+    require(not around.is_put_off, "who asks to be left alone is left alone", after)
     require(
         (after.fence, after.attempt) == (before.fence + 1, before.attempt + 1),
         "a lease raises fence and attempt by one",

@@ -50,7 +50,7 @@ class Store:
         before = self.runs[after.id]
         if before.status is not after.status:
             self._note(after, before.status, now)
-            check_transition(self._around(after), before, after, now)
+            check_transition(self._around(after, now), before, after, now)
         check_write(before, after, fence=fence)
         self.runs[after.id] = after
         self._keep(after)
@@ -88,12 +88,14 @@ class Store:
         """Return the runs in progress."""
         return [self.runs[run] for run in self._in_progress.values()]
 
-    def _around(self, run: Run) -> Surroundings:
-        others = self.waiting_of(run.schedule_id)
+    def _around(self, run: Run, now: datetime) -> Surroundings:
+        others = [other for other in self.waiting_of(run.schedule_id) if other.id != run.id]
+        is_put_off = any(other.is_put_off(now) for other in others)
         return Surroundings(
             is_usable=self.schedules[run.schedule_id].is_usable,
             active=self.active(run),
-            goes_on=any(other.is_between_slices for other in others if other.id != run.id),
+            is_kept=is_put_off or any(other.is_between_slices for other in others),
+            is_put_off=is_put_off,
         )
 
     def _note(self, run: Run, before: str, now: datetime) -> None:

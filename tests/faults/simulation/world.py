@@ -1,7 +1,7 @@
 """One world from one seed: some schedules, some hours of faults, and a calm in which all ends."""
 
 from collections.abc import Generator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 
 from shared.domain.local_time import load_zone
@@ -151,9 +151,7 @@ class World:
             if not left:
                 return
             now = self._agenda.now
-            starts_at = min(
-                now if run.status is RunStatus.IN_PROGRESS else run.not_before_at for run in left
-            )
+            starts_at = min(self._starts_at(run) for run in left)
             self._pass(max(_MINUTE, starts_at - now))
             self._finish(self._new_tick())
             left = self._left(first_new)
@@ -165,8 +163,20 @@ class World:
         return [
             run
             for run in self.store.unfinished.values()
-            if run.id < first_new or run.not_before_at < late
+            if run.id < first_new or self._starts_at(run) < late
         ]
+
+    def _starts_at(self, run: Run) -> datetime:
+        """Return when a run can start: not before those that its provider put off."""
+        now = self._agenda.now
+        if run.status is RunStatus.IN_PROGRESS:
+            return now
+        put_off = [
+            other.connector_held_until or now
+            for other in self.store.waiting_of(run.schedule_id)
+            if other.id != run.id and other.is_put_off(now)
+        ]
+        return max([run.not_before_at, *put_off])
 
     def _comes(self, likelihood: float) -> bool:
         return self._chance.random() < likelihood
