@@ -5,9 +5,12 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Self
 
 from shared.errors import ConfigurationError
+
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,8 @@ class Settings:
     """How long a worker's right to a run lasts without a heartbeat."""
     slice: timedelta
     """How long a worker works on a run before the run goes on in another task."""
+    allowed_networks: tuple[Network, ...]
+    """Networks besides the public ones that connectors may reach."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
 
@@ -92,6 +97,7 @@ class Settings:
             look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
             lease=_seconds(env, "SYNCLINE_LEASE_SECONDS", 90),
             slice=_slice(env),
+            allowed_networks=_networks(env, "SYNCLINE_ALLOWED_NETWORKS"),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
         )
 
@@ -144,6 +150,17 @@ def _slice(env: Mapping[str, str]) -> timedelta:
             f"{name} is {seconds}: use at most {longest}, since a task lives for 1800 seconds."
         )
     return timedelta(seconds=seconds)
+
+
+def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    """Return the networks of a list with commas; one with host bits set meant something else."""
+    parts = [part.strip() for part in env.get(name, "").split(",")]
+    try:
+        return tuple(ip_network(part) for part in parts if part)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{name} is no list of networks ({error}): use for example 10.1.0.0/16,fd12::/32."
+        ) from error
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:

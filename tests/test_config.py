@@ -168,3 +168,16 @@ def test_a_url_of_another_database_is_refused_without_quoting_it(url: str) -> No
         read_database_url({"SYNCLINE_DATABASE_URL": url})
     assert "postgresql+pg8000://" in str(refused.value)
     assert "canary" not in str(refused.value)
+
+
+def test_allowed_networks_are_a_list_with_commas() -> None:
+    name = "SYNCLINE_ALLOWED_NETWORKS"
+    settings = Settings.from_env({**REQUIRED, name: "10.1.0.0/16, fd12::/32,"})
+    assert [str(network) for network in settings.allowed_networks] == ["10.1.0.0/16", "fd12::/32"]
+    assert Settings.from_env(REQUIRED).allowed_networks == ()
+
+
+@pytest.mark.parametrize("text", ["10.0.0.1/8", "ten", "10.0.0.0/33", "10.0.0.0/8;::/0"])
+def test_a_list_of_networks_that_is_none_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYNCLINE_ALLOWED_NETWORKS .* for example"):
+        Settings.from_env({**REQUIRED, "SYNCLINE_ALLOWED_NETWORKS": text})

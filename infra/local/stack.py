@@ -115,6 +115,7 @@ def environment_of(folder: Path, ports: Ports, postgres: PostgresServer) -> Mapp
         "CLOUD_TASKS_EMULATOR_HOST": f"{HOST}:{ports.tasks}",
         "CLOUD_SCHEDULER_EMULATOR_HOST": f"{HOST}:{ports.scheduler}",
         "SYNCLINE_KEY_FILE": str(_ensure_key(folder / "master.key")),
+        "SYNCLINE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
         "SYNCLINE_LOG_FORMAT": "text",
     }
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from shared.connectors.lines import Lines
+from shared.egress.guard import Guard
+from shared.egress.lines import Lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,9 @@ class SyncRequest:
     `positions` is what the slice before of the same run left, by stream; empty in the first. Once
     `has_time` says no, the type stops at its next page, loads what it read, and returns positions.
 
-    Every connection that the type opens is one of `lines`, so that the sync ends when the run is
-    not its worker's any more, whatever it waits for then.
+    Whatever host `config` names is reached through `guard`, and every connection that the type
+    opens is one of `lines`, so that the sync ends when the run is not its worker's any more,
+    whatever it waits for then.
     """
 
     run_id: UUID
@@ -61,6 +63,7 @@ class SyncRequest:
     dataset_name: str
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
     has_time: HasTime = always_has_time
+    guard: Guard = field(default_factory=Guard)
     lines: Lines = field(default_factory=Lines, repr=False, compare=False)
 
 

@@ -35,7 +35,7 @@ from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
 from shared.connectors.dataset_columns import ColumnChange, LoadTable, fit_columns
-from shared.connectors.lines import STATEMENT
+from shared.egress.lines import STATEMENT
 from shared.crash_points import CrashPoint, reach
 from shared.logs import log_event
 

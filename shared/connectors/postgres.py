@@ -8,7 +8,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
-from shared.connectors.lines import CONNECT, Line, Lines
+from shared.egress.lines import CONNECT, Line, Lines
 
 _PARAMETERS: dict[str, Any] = {
     "connect_timeout": int(CONNECT.total_seconds()),

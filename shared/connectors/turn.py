@@ -11,9 +11,9 @@ from psycopg2.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.lines import ANSWER, CONNECT, ORPHAN, Lines
 from shared.connectors.postgres import LineConnection, connect
 from shared.domain.run import Reason
+from shared.egress.lines import ANSWER, CONNECT, ORPHAN, Lines
 from shared.errors import TransientError
 from shared.logs import log_event
 

@@ -14,7 +14,6 @@ from sqlalchemy import Engine
 
 from shared.clock import monotonic
 from shared.config import Settings
-from shared.connectors.lines import Lines
 from shared.crash_points import CrashPoint, reach
 from shared.domain.lease import RefusedLease, Wait, decide_refused
 from shared.domain.outcome import Outcome
@@ -22,6 +21,9 @@ from shared.domain.run import Reason, RunStatus, TriggerType
 from shared.domain.schedule import OverlapPolicy
 from shared.domain.slice_time import reading_time
 from shared.domain.task import DISPATCH_DEADLINE, TaskCall
+from shared.egress.addresses import AddressPolicy
+from shared.egress.guard import Guard
+from shared.egress.lines import Lines
 from shared.flow.enqueue import enqueue_runs
 from shared.flow.heartbeat import Hold, heartbeat
 from shared.flow.record import record
@@ -66,13 +68,16 @@ class Workshop:
     lease: timedelta
     slice: timedelta = timedelta(minutes=20)
     """How long a slice may take: a part of it to read, the rest to load what was read."""
+    guard: Guard = field(default_factory=Guard)
+    """The way to the hosts that tenants name."""
 
     @classmethod
     def of(
         cls, engine: Engine, queue: "CloudTasksQueue", key: LocalKey | None, settings: Settings
     ) -> Self:
         """Return what a worker of this deployment works with."""
-        return cls(engine, queue, key, settings.dataset_url, settings.lease, settings.slice)
+        guard = Guard(AddressPolicy(settings.allowed_networks))
+        return cls(engine, queue, key, settings.dataset_url, settings.lease, settings.slice, guard)
 
 
 def attempt_run(
@@ -119,7 +124,7 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
 
 def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
     lines = Lines()
-    job = SyncJob(facts, workshop.dataset_url, workshop.key, lines)
+    job = SyncJob(facts, workshop.dataset_url, workshop.key, workshop.guard, lines)
     _log_started(facts, is_cold=is_cold)
     reading = reading_time(workshop.slice, facts["attempt"], facts["metadata"])
     read_until = monotonic() + reading.total_seconds()

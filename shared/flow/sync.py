@@ -8,12 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult, Watermark
-from shared.connectors.lines import Lines
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
 from shared.crash_points import CrashPoint, reach
 from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
 from shared.domain.retry import decide_retry, identity_of
+from shared.egress.guard import Guard
+from shared.egress.lines import Lines
 from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
 from shared.flow.slices import add_up, kept_watermarks, require_progress
 from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
@@ -30,12 +31,13 @@ Finished = tuple[Outcome, Sequence[Mapping[str, object]]]
 class SyncJob:
     """A leased run: the facts of its lease, where its records go, and the key to its secrets.
 
-    `lines` are the connections of the sync, for whoever has to end it.
+    `guard` is its way out; `lines` are its connections, for whoever has to end it.
     """
 
     facts: Row
     dataset_url: str = field(repr=False)
     key: LocalKey | None
+    guard: Guard = field(default_factory=Guard)
     lines: Lines = field(default_factory=Lines)
 
 
@@ -102,6 +104,7 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         dataset_name=dataset_name(facts["connector_public_id"]),
         positions=facts["positions"],
         has_time=has_time,
+        guard=job.guard,
         lines=job.lines,
     )
     reach(CrashPoint.SECRETS_OPENED)

@@ -19,6 +19,7 @@ from shared.connectors.base import (
     always_has_time,
 )
 from shared.connectors.registry import connector_type
+from tests.loopback import LOOPBACK
 
 PASSWORD = "hunter2-canary"
 DATASET = "dataset_shop"
@@ -117,6 +118,7 @@ class Shop:
             dataset_name=DATASET,
             positions=self.positions,
             has_time=has_time,
+            guard=LOOPBACK,
         )
 
     def sync(

@@ -7,9 +7,9 @@ from datetime import timedelta
 import psycopg2
 import pytest
 
-from shared.connectors import lines as lines_module
-from shared.connectors.lines import Lines
 from shared.connectors.postgres import LineConnection, connect
+from shared.egress import lines as lines_module
+from shared.egress.lines import Lines
 from tests.connectors.databases import Postgres
 
 SHORT = timedelta(milliseconds=100)

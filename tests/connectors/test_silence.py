@@ -31,8 +31,9 @@ pytestmark = pytest.mark.usefixtures("small_pages", "short_deadlines")
 
 @pytest.fixture
 def short_deadlines(monkeypatch: pytest.MonkeyPatch) -> None:
-    from shared.connectors import lines, postgres, turn  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors import postgres, turn  # noqa: PLC0415 (dlt is slow to import)
     from shared.connectors.database import engine, mysql  # noqa: PLC0415
+    from shared.egress import lines  # noqa: PLC0415
 
     monkeypatch.setattr(lines, "_LOOK_SECONDS", 0.05)
     monkeypatch.setitem(postgres._PARAMETERS, "connect_timeout", 2)  # libpq knows none shorter

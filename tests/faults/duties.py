@@ -26,6 +26,7 @@ from tests.faults.delivery import Plan
 from tests.faults.quick_driver import learn_once
 from tests.faults.table_queue import QueueFaults, TableQueue
 from tests.faults.world import World
+from tests.loopback import LOOPBACK
 
 if TYPE_CHECKING:
     # It comes with grpc, with which a process is slow to fork.
@@ -100,6 +101,7 @@ class Duties:
             dataset_url=self._dataset_url,
             lease=self._lease,
             slice=self._slice,
+            guard=LOOPBACK,
         )
         result = attempt_run(workshop, call)
         return _FIRST_ANSWER + list(AttemptResult).index(result)

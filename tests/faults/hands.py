@@ -24,6 +24,7 @@ from tests.faults.invariants import unfinished
 from tests.faults.patience import outlast_heartbeats
 from tests.faults.table_queue import DueTask, TableQueue
 from tests.faults.world import World
+from tests.loopback import LOOPBACK
 
 LEASE = timedelta(milliseconds=600)
 SHORT = Deadlines(
@@ -140,6 +141,7 @@ class Hands:
             key=None,
             dataset_url=self.world.dataset_url,
             lease=LEASE,
+            guard=LOOPBACK,
         )
         return attempt_run(workshop, call, now=self.now()).value
 

@@ -21,6 +21,7 @@ from tests.connectors.gates import gated_table, gated_view, wait_until
 from tests.factories import Tenant, at, make_connector, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import call_of, public_id, tick, watermark_of
+from tests.loopback import LOOPBACK
 
 LEASE = timedelta(seconds=1.5)
 SECONDS = 30
@@ -44,7 +45,9 @@ class Scene:
 
     def attempt(self) -> AttemptResult:
         """Do the newest run."""
-        workshop = Workshop(self.engine, self.paused.queue, None, self.dataset.dsn, LEASE)
+        workshop = Workshop(
+            self.engine, self.paused.queue, None, self.dataset.dsn, LEASE, guard=LOOPBACK
+        )
         return attempt_run(workshop, call_of(self.run()), now=self.run()["not_before_at"])
 
     def cancel(self) -> None:

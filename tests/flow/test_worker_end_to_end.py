@@ -14,6 +14,7 @@ from shared.flow.tick import run_tick
 from tests.factories import at, make_connector, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import call_of
+from tests.loopback import LOOPBACK
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def test_two_scheduled_runs_bring_the_dataset_to_the_state_of_the_source(
         engine, tenant, connector=connector["public_id"], from_instant=at("02:00")
     )
     datasets = postgres_server.libpq_url(database_url.rsplit("/", 1)[1])
-    workshop = Workshop(engine, paused.queue, None, datasets, timedelta(seconds=90))
+    workshop = Workshop(engine, paused.queue, None, datasets, timedelta(seconds=90), guard=LOOPBACK)
     write(source_engine, "INSERT INTO flight SELECT n, 'EWR', now() FROM generate_series(1, 5) n")
     run_tick(
         engine,

@@ -9,9 +9,10 @@ from sqlalchemy import Engine, NullPool, create_engine, event
 
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.mysql import LineConnection as MySqlConnection
-from shared.connectors.lines import ANSWER, ORPHAN, STATEMENT, Lines
 from shared.connectors.postgres import LineConnection as PostgresConnection
 from shared.connectors.postgres import connect as connect_to_postgres
+from shared.egress.guard import Guard
+from shared.egress.lines import ANSWER, ORPHAN, STATEMENT, Lines
 
 _POSTGRES_ARGUMENTS: dict[str, object] = {
     # An empty password must not find another one on this machine: there is no such file.
@@ -31,8 +32,11 @@ _MYSQL_ARGUMENTS: dict[str, object] = {
 _MYSQL_SETTINGS = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY")
 
 
-def source_engine(config: DatabaseConfig, lines: Lines) -> Engine:
-    """Return an engine on the source, whose connections are `lines`; nothing is connected yet."""
+def source_engine(config: DatabaseConfig, guard: Guard, lines: Lines) -> Engine:
+    """Return an engine on the source; nothing is connected yet.
+
+    Its connections go to addresses that the guard has checked, and are `lines`.
+    """
     url = config.engine_url()
     postgres = url.get_backend_name() == "postgresql"
     engine = create_engine(
@@ -42,21 +46,37 @@ def source_engine(config: DatabaseConfig, lines: Lines) -> Engine:
         connect_args=_POSTGRES_ARGUMENTS if postgres else _MYSQL_ARGUMENTS,
     )
     connect = _connect_to_postgres if postgres else _connect_to_mysql
-    event.listen(engine, "do_connect", partial(connect, lines))
+    event.listen(engine, "do_connect", partial(connect, guard, lines))
     event.listen(engine, "connect", _set_up_postgres if postgres else _set_up_mysql)
     return engine
 
 
 def _connect_to_postgres(
-    lines: Lines, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+    guard: Guard,
+    lines: Lines,
+    _dialect: object,
+    _record: object,
+    _arguments: object,
+    parameters: dict[str, Any],
 ) -> PostgresConnection:
-    return connect_to_postgres(lines, **parameters)
+    addresses = guard.addresses_of(parameters["host"])
+    # The name stays, for TLS and for the server; libpq wants it once for each address.
+    named = {
+        "host": ",".join(parameters["host"] for _ in addresses),
+        "hostaddr": ",".join(map(str, addresses)),
+    }
+    return connect_to_postgres(lines, **{**parameters, **named})
 
 
 def _connect_to_mysql(
-    lines: Lines, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+    guard: Guard,
+    lines: Lines,
+    _dialect: object,
+    _record: object,
+    _arguments: object,
+    parameters: dict[str, Any],
 ) -> MySqlConnection:
-    return MySqlConnection(lines, **parameters)
+    return MySqlConnection(guard, lines, **parameters)
 
 
 def _set_up_postgres(connection: PostgresConnection, _record: object) -> None:

@@ -1,10 +1,12 @@
 """Connections to MySQL and MariaDB which can be cut; their deadlines are the driver's own."""
 
+import socket
 from typing import Any
 
 from pymysql.connections import Connection
 
-from shared.connectors.lines import ANSWER, CONNECT, Line, Lines
+from shared.egress.guard import Guard
+from shared.egress.lines import ANSWER, CONNECT, Line, Lines
 
 
 class LineConnection(Connection):
@@ -16,7 +18,8 @@ class LineConnection(Connection):
 
     line: Line | None = None
 
-    def __init__(self, lines: Lines, **parameters: Any) -> None:
+    def __init__(self, guard: Guard, lines: Lines, **parameters: Any) -> None:
+        self._guard = guard
         self._lines = lines
         seconds = CONNECT.total_seconds()
         super().__init__(
@@ -24,10 +27,16 @@ class LineConnection(Connection):
         )
 
     def connect(self, sock: Any = None) -> None:
-        """Connect, and be cut from then on."""
-        super().connect(sock)
+        """Connect to a checked address, and be cut from then on; TLS checks the name."""
+        super().connect(sock or self._open())
         opened: Any = self._sock  # pyright: ignore[reportAttributeAccessIssue] (there is no call for it)
         self.line = self._lines.add(opened.fileno(), ANSWER)
+
+    def _open(self) -> socket.socket:
+        opened = self._guard.connect(self.host, self.port)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return opened
 
     def wait_for_answers(self) -> None:
         """Give statements from now on the time of a statement, and not that of a connection."""

@@ -21,7 +21,7 @@ def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResu
 
 
 def _streams(config: DatabaseConfig, request: SyncRequest, slice_time: SliceTime) -> list[Stream]:
-    engine, positions = source_engine(config, request.lines), request.positions
+    engine, positions = source_engine(config, request.guard, request.lines), request.positions
     try:
         return [
             table_stream(

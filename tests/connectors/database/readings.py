@@ -7,9 +7,10 @@ from typing import Any
 
 from shared.connectors.base import HasTime, Position, Watermark
 from shared.connectors.database.config import DatabaseConfig
-from shared.connectors.lines import Lines
 from shared.connectors.slices import SliceTime
+from shared.egress.lines import Lines
 from tests.connectors.databases import never_has_time, orders
+from tests.loopback import LOOPBACK
 
 _MOST_SLICES = 100
 Row = dict[str, Any]
@@ -34,7 +35,7 @@ class Reader:
 
         shut_in()
         (config,) = self.config.streams
-        engine = source_engine(self.config, Lines())
+        engine = source_engine(self.config, LOOPBACK, Lines())
         position = None if self.position is None else json.loads(json.dumps(self.position))
         stream = table_stream(engine, config, self.watermark, position, SliceTime(has_time))
         rows = [dict(row) for row in stream.resource]

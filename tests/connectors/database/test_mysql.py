@@ -7,8 +7,9 @@ import pymysql
 import pytest
 
 from shared.connectors.database.mysql import LineConnection
-from shared.connectors.lines import Lines
+from shared.egress.lines import Lines
 from tests.connectors.databases import PASSWORD, MariaDb
+from tests.loopback import LOOPBACK
 
 
 @pytest.fixture
@@ -19,7 +20,7 @@ def lines() -> Lines:
 @pytest.fixture
 def connection(mariadb: MariaDb, lines: Lines) -> Iterator[LineConnection]:
     opened = LineConnection(
-        lines, host="127.0.0.1", port=mariadb.port, user="reader", password=PASSWORD
+        LOOPBACK, lines, host="127.0.0.1", port=mariadb.port, user="reader", password=PASSWORD
     )
     with closing(opened.line):
         yield opened
@@ -48,5 +49,7 @@ def test_a_connection_that_is_closed_closes_its_line(connection: LineConnection)
 
 def test_a_server_that_refuses_the_login_leaves_no_line(mariadb: MariaDb, lines: Lines) -> None:
     with pytest.raises(pymysql.OperationalError):
-        LineConnection(lines, host="127.0.0.1", port=mariadb.port, user="nobody", password="wrong")
+        LineConnection(
+            LOOPBACK, lines, host="127.0.0.1", port=mariadb.port, user="nobody", password="wrong"
+        )
     lines.cut()

@@ -36,6 +36,7 @@ class Line:
         self._socket = socket.socket(fileno=os.dup(descriptor))
         self._lock = threading.Lock()
         self._due: float | None = None
+        self._is_left = False
         self.patience = patience
         """How long each wait from now on may take."""
         self.is_given_up = False
@@ -49,11 +50,21 @@ class Line:
     @contextmanager
     def waiting(self) -> Generator[None]:
         """Let the block be one wait for the server; it fails once the connection is cut."""
-        self._due = monotonic() + self.patience.total_seconds()
+        self.begin()
         try:
             yield
         finally:
-            self._due = None
+            self.rest()
+
+    def begin(self) -> None:
+        """Begin a wait; one that was begun before begins anew."""
+        self._due = monotonic() + self.patience.total_seconds()
+
+    def rest(self) -> None:
+        """End the wait: nobody waits for the other side now."""
+        self._due = None
+        if self._is_left:
+            self._end()
 
     def give_up_if_due(self, now: float) -> None:
         """Cut the connection if it is waited for longer than there is patience."""
@@ -68,7 +79,16 @@ class Line:
             self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of a connection that its driver has closed; more than once is harmless."""
+        """Let go of a connection that its driver has closed; more than once is harmless.
+
+        While it is waited for it can still be cut: a client of HTTP leaves the connection to the
+        answer that it still reads.
+        """
+        self._is_left = True
+        if self._due is None:
+            self._end()
+
+    def _end(self) -> None:
         with self._lock:
             self._socket.close()
 
@@ -79,7 +99,7 @@ class Lines:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._lines: list[Line] = []
-        self._is_cut = False
+        self._is_cut = threading.Event()
 
     def add(self, descriptor: int, patience: timedelta) -> Line:
         """Take a connection in by its socket; after `cut` it is dead at once.
@@ -89,16 +109,20 @@ class Lines:
         line = Line(descriptor, patience)
         with self._lock:
             self._lines = [*(known for known in self._lines if not known.is_closed), line]
-            if self._is_cut:
+            if self._is_cut.is_set():
                 line.cut()
         return line
 
     def cut(self) -> None:
         """End every connection, open or to come: the sync ends with whatever error they give."""
         with self._lock:
-            self._is_cut = True
+            self._is_cut.set()
             for line in self._lines:
                 line.cut()
+
+    def pause(self, seconds: float) -> None:
+        """Wait; not any longer once the connections are cut."""
+        self._is_cut.wait(seconds)
 
     @contextmanager
     def watched(self) -> Generator[None]:
@@ -128,4 +152,5 @@ class Lines:
             for line in self._lines:
                 line.cut()
                 line.close()
+                line.rest()
             self._lines = []

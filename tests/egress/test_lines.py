@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
-from shared.connectors import lines as lines_module
-from shared.connectors.lines import Line, Lines
+from shared.egress import lines as lines_module
+from shared.egress.lines import Line, Lines
 
 SHORT = timedelta(milliseconds=50)
 LONG = timedelta(seconds=60)

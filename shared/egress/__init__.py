@@ -1,0 +1,1 @@
+"""How Syncline reaches the hosts that its tenants name."""

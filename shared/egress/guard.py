@@ -1,0 +1,75 @@
+"""The guard: no connection to a host that a tenant named goes anywhere that was not checked."""
+
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import IPv4Address
+
+from shared.clock import monotonic
+from shared.domain.run import Reason
+from shared.egress.addresses import Address, AddressPolicy
+from shared.egress.names import resolve
+from shared.errors import PermanentError, TransientError
+
+CONNECT = timedelta(seconds=10)
+"""For a connection to come to be, over all the addresses of a name."""
+_LARGEST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """Finds the addresses of a host and refuses those that its policy does not allow."""
+
+    policy: AddressPolicy = field(default_factory=AddressPolicy)
+
+    def addresses_of(self, host: str) -> Sequence[Address]:
+        """Return the addresses of a host, resolved once and all allowed.
+
+        Connect to these and to nothing else: the name may have others the next time. Raises
+        `PermanentError` if one of them may not be reached, and as `resolve` does.
+        """
+        found = resolve(host)
+        for address in found:
+            refusal = self.policy.refusal(address)
+            if refusal is not None:
+                raise PermanentError(
+                    f"{host} leads to {refusal}, which connectors may not reach. Use a public"
+                    " address, or ask who runs this deployment to allow the network.",
+                    code=Reason.CONFIGURATION,
+                )
+        return found
+
+    def connect(self, host: str, port: int, timeout: timedelta = CONNECT) -> socket.socket:
+        """Return a connection to the first address of a host that takes one.
+
+        Raises `TransientError` if none does, and as `addresses_of`.
+        """
+        if not 0 < port <= _LARGEST_PORT:
+            raise PermanentError(f"{port} is no port: use 1 to 65535.", code=Reason.CONFIGURATION)
+        addresses = self.addresses_of(host)
+        until = monotonic() + timeout.total_seconds()
+        error: OSError | None = None
+        for address in addresses:
+            left = until - monotonic()
+            if left <= 0:
+                break
+            try:
+                return _connected(address, port, left)
+            except OSError as failed:
+                error = failed
+        what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+        raise TransientError(f"{host}:{port} {what}.", code=Reason.SOURCE_UNAVAILABLE) from error
+
+
+def _connected(address: Address, port: int, seconds: float) -> socket.socket:
+    """Connect to an address as it is: nothing is looked up any more."""
+    family = socket.AF_INET if isinstance(address, IPv4Address) else socket.AF_INET6
+    opened = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        opened.settimeout(seconds)
+        opened.connect((str(address), port))
+    except BaseException:
+        opened.close()
+        raise
+    return opened
