@@ -6,7 +6,7 @@ staging has the types of the source, and the dataset's columns are widened to ho
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import sha256
@@ -34,9 +34,15 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.dataset_columns import ColumnChange, LoadTable, fit_columns
-from shared.egress.lines import STATEMENT
+from shared.connectors.dataset_columns import (
+    ColumnChange,
+    LoadTable,
+    fit_columns,
+    missing_tables,
+    tables_gone,
+)
 from shared.crash_points import CrashPoint, reach
+from shared.egress.lines import STATEMENT
 from shared.logs import log_event
 
 _log = logging.getLogger(__name__)
@@ -62,10 +68,13 @@ class LoadTally:
 class Dataset(postgres):
     """dlt's PostgreSQL destination, with our merge. One instance serves one load.
 
-    All of a load runs on `connection`, which holds the turn: there is no writing without it.
+    All of a load runs on `connection`, which holds the turn: there is no writing without it. The
+    streams of `continued` bring only what came after earlier slices or runs.
     """
 
-    def __init__(self, url: str, confirm_lease: ConfirmLease) -> None:
+    def __init__(
+        self, url: str, confirm_lease: ConfirmLease, continued: Collection[str] = ()
+    ) -> None:
         super().__init__(
             credentials=_credentials(url),
             create_indexes=False,  # the merge keeps the one that matters
@@ -76,6 +85,7 @@ class Dataset(postgres):
         )
         self.connection: Connection | None = None
         self.confirm_lease = confirm_lease
+        self.continued = continued
         self.tally = LoadTally()
 
     @property
@@ -158,19 +168,40 @@ class _Client(PostgresClient):
         self,
         only_tables: Iterable[str] | None = None,
         expected_update: TSchemaTables | None = None,
-        force: bool = False,
+        force: bool = False,  # noqa: ARG002 (dlt's signature)
     ) -> TSchemaTables | None:
-        """Make what tables and columns are missing; in staging, make every table anew.
+        """Make the tables that are missing; in staging, make every table anew.
 
         dlt looks at names alone: a staging table of an earlier load would keep the types that its
-        source had then, and round what is staged now.
+        source had then, and round what is staged now. And it believes what it has written down of
+        tables that somebody may have dropped since. Columns are the affair of the merge.
+
+        Raises `PermanentError` if a table is gone of which the streams bring only a part.
         """
-        if not self.in_staging_dataset_mode:
-            return super().update_stored_schema(only_tables, expected_update, force)  # pyright: ignore[reportArgumentType] (None is its default)
         names = self.schema.data_table_names()
+        if self.in_staging_dataset_mode:
+            return self._make_tables(names, drop=True)
+        missing = self._missing_tables(names if only_tables is None else only_tables)
+        own = self.schema.dlt_table_names()
+        super().update_stored_schema(own, expected_update, force=True)  # pyright: ignore[reportArgumentType] (None is its default)
+        return self._make_tables([name for name in names if name in missing])
+
+    def _missing_tables(self, loaded: Iterable[str]) -> Collection[str]:
+        continued = set(map(self.schema.naming.normalize_table_identifier, self.dataset.continued))
+        qualified = {
+            name: self.sql_client.make_qualified_table_name(name) for name in {*loaded, *continued}
+        }
+        missing = missing_tables(self.sql_client.native_connection, qualified)
+        gone = sorted(continued & missing)
+        if gone:
+            raise tables_gone(gone)
+        return missing
+
+    def _make_tables(self, names: Sequence[str], *, drop: bool = False) -> TSchemaTables:
         statements, made = self._build_schema_update_sql([(name, {}) for name in names])
         with self.maybe_ddl_transaction():
-            self.sql_client.drop_tables(*names)
+            if drop:
+                self.sql_client.drop_tables(*names)
             self.sql_client.execute_many(statements)
         return made
 
@@ -252,9 +283,9 @@ def _tell(table: LoadTable, changes: Sequence[ColumnChange]) -> None:
     for change in changes:
         log_event(
             _log,
-            logging.WARNING,
+            logging.INFO if change.was is None else logging.WARNING,
             "dataset_column_changed",
-            "A column of the dataset was changed to hold what its source brings",
+            "A column of the dataset was made or changed to hold what its source brings",
             table=table.target,
             column=change.column,
             was=change.was,

@@ -1,4 +1,4 @@
-"""A table of the dataset gets the columns that a load needs, in the transaction of its merge."""
+"""What a load needs of the dataset: tables that are there, and columns that hold what it brings."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +17,11 @@ WHERE attrelid IN (to_regclass(%(target)s), to_regclass(%(staging)s))
     AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum
 """
+_MISSING = """
+SELECT name
+FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS t (name, qualified)
+WHERE to_regclass(qualified) IS NULL
+"""
 _NEW_CONNECTOR = "load everything again with a new connector"
 
 
@@ -32,11 +37,32 @@ class LoadTable:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChange:
-    """What a column of the dataset has to become: `was` is its type so far, None if it is gone."""
+    """What a column of the dataset has to become: `was` is its type, None if there is no column."""
 
     column: str
     was: str | None
     becomes: str
+
+
+def missing_tables(connection: Connection, qualified: Mapping[str, str]) -> set[str]:
+    """Return which of these tables are not there, by name; `qualified` has their quoted names."""
+    with connection.cursor() as cursor:
+        cursor.execute(_MISSING, (list(qualified), list(qualified.values())))
+        return {name for (name,) in cursor.fetchall()}
+
+
+def tables_gone(names: Sequence[str]) -> PermanentError:
+    """Return the error that ends a load of which tables, one or more, are gone.
+
+    Made again, they would hold only what is read from the watermark on, and nobody would know.
+    """
+    several = len(names) > 1
+    them = "them" if several else "it"
+    return PermanentError(
+        f"The dataset's table{'s' if several else ''} {', '.join(names)}"
+        f" {'are' if several else 'is'} gone, and with {them} what earlier syncs brought: restore"
+        f" {them}, or {_NEW_CONNECTOR}."
+    )
 
 
 def fit_columns(connection: Connection, table: LoadTable) -> Sequence[ColumnChange]:
@@ -62,7 +88,7 @@ def column_changes(
 ) -> Sequence[ColumnChange]:
     """Return how the target's columns have to change, from the types of both tables' columns.
 
-    A column that is gone is made anew, empty in the rows that are there. Raises `PermanentError`
+    A column that is not there is made, empty in the rows that are. Raises `PermanentError`
     if the table or a part of its key is gone, or a type cannot be changed without a loss.
     """
     _check_target(table, held, staged)
@@ -81,12 +107,8 @@ def column_changes(
 
 
 def _check_target(table: LoadTable, held: Mapping[str, str], staged: Mapping[str, str]) -> None:
-    # Made again, it would hold only what is read from the watermark on, and nobody would know.
     if not held:
-        raise PermanentError(
-            f"The dataset's table {table.name} is gone, and with it what earlier syncs brought:"
-            f" restore it, or {_NEW_CONNECTOR}."
-        )
+        raise tables_gone([table.name])
     lost = [name for name in staged if name in table.key and name not in held]
     if lost:
         raise PermanentError(
@@ -127,8 +149,8 @@ def _change(connection: Connection, table: LoadTable, changes: Sequence[ColumnCh
             cursor.execute(f"ALTER TABLE {table.target} {', '.join(actions)}")
     except FeatureNotSupported:
         raise PermanentError(
-            f"{_told(table, changes)}, and a view or rule of the dataset uses the column: drop it,"
-            " let a sync run, and make it again."
+            f"{_told(table, changes)}, and a view, rule or generated column of the dataset uses the"
+            " column: drop it, let a sync run, and make it again."
         ) from None
     except QueryCanceled:
         # Tried again by itself, it would keep readers from a table this large for nothing.

@@ -76,6 +76,7 @@ _LOADING: Mapping[str, Kind] = {
     "22": _HELD,
     "23": _HELD,
     "23505": _DUPLICATE,
+    "2B": _DRIFT,  # somebody's view on a staging table, which cannot be dropped under it
     "42": _DRIFT,
     "42501": _PERMISSION,
     # What was missing is there, or what was there is gone. Loads of a connector take turns, so a
@@ -110,9 +111,9 @@ _BY_NUMBER: Mapping[int, Kind] = {
     1049: _DATABASE,
     **dict.fromkeys((1051, 1109, 1146), _TABLE),
     1054: _COLUMN,
-    # Too many rows to look at, a wrong pattern, no such function, a view of what is not there any
-    # more, a refusal that someone wrote in SQL.
-    **dict.fromkeys((1104, 1139, 1305, 1356, 1644), _QUERY),
+    # Too many rows to look at, a wrong pattern, collations that do not mix, no such function, a
+    # view of what is not there any more or by who is not, a refusal that someone wrote in SQL.
+    **dict.fromkeys((1104, 1139, 1267, 1305, 1356, 1449, 1644), _QUERY),
     **dict.fromkeys((1242, 1690), _VALUE),
     **dict.fromkeys((1040, 1203, 1226), _BUSY),
     **dict.fromkeys((1205, 1213), _DEADLOCK),

@@ -50,9 +50,10 @@ def run_streams(
     `PermanentError` or `LeaseLostError`; the dataset then holds whole merges or nothing new.
     """
     shut_in()
-    dataset = Dataset(request.dataset_url, confirm_lease)
     with request.lines.watched(), working_folder() as folder:
         streams = open_streams(SliceTime(request.has_time, partial(has_room, folder)))
+        continued = [stream.progress.stream for stream in streams if _continues(request, stream)]
+        dataset = Dataset(request.dataset_url, confirm_lease, continued)
         started = monotonic()
         pipeline = _pipeline(folder, dataset, request.dataset_name)
         try:
@@ -66,6 +67,14 @@ def run_streams(
         finally:
             pipeline.deactivate()
     return _result(request, streams, dataset.tally, _durations(started, extracted))
+
+
+def _continues(request: SyncRequest, stream: Stream) -> bool:
+    """Tell whether the stream brings only what comes after a watermark or a position."""
+    name = stream.progress.stream
+    watermark = request.watermarks.get(name)
+    has_start = watermark is not None and watermark.cursor == stream.progress.cursor
+    return has_start or name in request.positions
 
 
 def _pipeline(folder: Path, dataset: Dataset, dataset_name: str) -> dlt.Pipeline:

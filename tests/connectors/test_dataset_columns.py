@@ -7,7 +7,13 @@ import psycopg2
 import pytest
 from psycopg2.errors import LockNotAvailable
 
-from shared.connectors.dataset_columns import ColumnChange, LoadTable, column_changes, fit_columns
+from shared.connectors.dataset_columns import (
+    ColumnChange,
+    LoadTable,
+    column_changes,
+    fit_columns,
+    missing_tables,
+)
 from shared.connectors.failures import dataset_failure
 from shared.errors import PermanentError, TransientError
 from tests.connectors.databases import Postgres
@@ -75,6 +81,18 @@ def test_a_table_or_key_that_is_gone_is_not_made_again_for_the_newest_rows_only(
         column_changes(TABLE, held, {"id": "bigint", "v": "date"})
 
 
+def test_tables_that_are_missing_are_told_by_name_whatever_it_is(dataset: Postgres) -> None:
+    dataset.execute("CREATE SCHEMA shop", 'CREATE TABLE shop."odd ""%s" (id int)')
+    qualified = {
+        "odd": '"shop"."odd ""%s"',
+        "other case": '"shop"."ODD ""%s"',
+        "no schema": '"nosuch"."odd"',
+    }
+    with in_transaction(dataset) as connection:
+        assert missing_tables(connection, qualified) == {"other case", "no schema"}
+        assert missing_tables(connection, {}) == set()
+
+
 def test_names_of_any_kind_are_found_and_changed(dataset: Postgres) -> None:
     dataset.execute(
         'CREATE TABLE target (id bigint, "odd ""name" bigint, dropped int)',
@@ -95,18 +113,25 @@ def test_columns_change_only_with_the_transaction(dataset: Postgres) -> None:
     assert types(dataset) == [("id", "integer")]
 
 
-def test_a_view_on_a_column_that_has_to_change_is_told(dataset: Postgres) -> None:
+@pytest.mark.parametrize(
+    "use",
+    [
+        "CREATE VIEW report AS SELECT v FROM target",
+        "ALTER TABLE target ADD twice bigint GENERATED ALWAYS AS (v * 2) STORED",
+    ],
+)
+def test_what_uses_a_column_that_has_to_change_is_told(dataset: Postgres, use: str) -> None:
     dataset.execute(
         "CREATE TABLE target (id bigint, v bigint)",
         "CREATE TABLE staging (id bigint, v numeric)",
-        "CREATE VIEW report AS SELECT v FROM target",
+        use,
     )
     with in_transaction(dataset) as connection, pytest.raises(PermanentError) as refused:
         fit_columns(connection, TABLE)
     assert str(refused.value) == (
         "The dataset has to change orders.v from bigint to numeric to hold the source's values,"
-        " and a view or rule of the dataset uses the column: drop it, let a sync run, and make it"
-        " again."
+        " and a view, rule or generated column of the dataset uses the column: drop it, let a sync"
+        " run, and make it again."
     )
     assert refused.value.__cause__ is None
 

@@ -158,6 +158,7 @@ def shop(mariadb: MariaDb) -> MariaDb:
         "INSERT INTO orders VALUES (1, 1, 1), (2, 2, 2)",
         "CREATE VIEW stale AS SELECT id, old FROM orders",
         "ALTER TABLE orders DROP old",
+        "CREATE DEFINER = 'nobody'@'localhost' VIEW orphaned AS SELECT id FROM orders",
         "CREATE VIEW negative AS SELECT id - 5 FROM orders",
         "CREATE VIEW several AS SELECT (SELECT id FROM orders)",
         "CREATE FUNCTION refuse() RETURNS int BEGIN"
@@ -170,6 +171,12 @@ def shop(mariadb: MariaDb) -> MariaDb:
     ("queries", "number", "words"),
     [
         (["SELECT * FROM stale"], 1356, "refused the query"),
+        (["SELECT * FROM orphaned"], 1449, "refused the query"),
+        (
+            ["SELECT 'a' COLLATE utf8mb4_bin = 'a' COLLATE utf8mb4_general_ci"],
+            1267,
+            "refused the query",
+        ),
         (["SELECT nosuch()"], 1305, "refused the query"),
         (["SELECT refuse()"], 1644, "refused the query"),
         (["SELECT 'a' REGEXP '('"], 1139, "refused the query"),
@@ -253,6 +260,7 @@ def test_text_decides_only_where_the_driver_wrote_it(
         ("23502", "cannot hold one of the values that were read"),
         ("23505", "found two records with one primary key"),
         ("21000", "found two records with one primary key"),
+        ("2BP01", "has a table or column that is not as the last sync left it"),
         ("42P01", "has a table or column that is not as the last sync left it"),
         ("42703", "has a table or column that is not as the last sync left it"),
         ("42804", "has a table or column that is not as the last sync left it"),

@@ -64,6 +64,9 @@ CURSOR_KINDS = frozenset(
 _SORTED_CHARACTERS = 255
 """MySQL and MariaDB sort text by its first 1,024 bytes only (`max_sort_length`)."""
 
+_WRITTEN_LETTERS = 36
+"""A UUID takes so many as text, and no time of day takes more."""
+
 _SINGLE_DIGITS = 9
 """So many digits tell every number of single precision from all others."""
 
@@ -91,6 +94,8 @@ class ColumnPlan:
     """False if what is selected does not compare as the source compares it."""
     finds_row: bool = False
     """True if the column, compared with a value that was read of it, tells what comes behind it."""
+    longest: int | None = None
+    """How many letters or bytes a text, JSON or binary value has at most; None if no one knows."""
     precision: int | None = None
     scale: int | None = None
     has_zone: bool = False
@@ -168,15 +173,20 @@ def _plan_other(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
             return ColumnPlan(name, Kind.JSON, cast(func.to_jsonb(column), Text), exact=False)
         case Uuid() | Time():
             # The source reads such a text as what it was, and compares by its own order.
-            return ColumnPlan(name, Kind.TEXT, as_text, exact=False, finds_row=True)
-        case Enum() | mysql.SET():
+            return ColumnPlan(
+                name, Kind.TEXT, as_text, exact=False, finds_row=True, longest=_WRITTEN_LETTERS
+            )
+        case Enum(length=longest):
+            return ColumnPlan(name, Kind.TEXT, as_text, exact=False, longest=longest)
+        case mysql.SET():
             return ColumnPlan(name, Kind.TEXT, as_text, exact=False)
         case String(length=length):
             short = length is not None and length <= _SORTED_CHARACTERS
             finds_row = dialect == "postgresql" or short
-            return ColumnPlan(name, Kind.TEXT, column, finds_row=finds_row)
+            return ColumnPlan(name, Kind.TEXT, column, finds_row=finds_row, longest=length)
         case _ if _holds_bytes(kind_of):
-            return ColumnPlan(name, Kind.BINARY, column)
+            longest = getattr(kind_of, "length", None)
+            return ColumnPlan(name, Kind.BINARY, column, longest=longest)
         case _:
             return ColumnPlan(name, Kind.TEXT, as_text, exact=False)
 

@@ -65,7 +65,7 @@ def _pages(
         for query in queries:
             result = connection.execution_options(stream_results=True).execute(query)
             try:
-                yield from _pages_of(result, PageSize(plans, PAGE_ROWS))
+                yield from _pages_of(result, PageSize(plans, PAGE_ROWS, engine.dialect.name))
             except BaseException:
                 _hang_up(connection, result)
                 raise
@@ -80,13 +80,16 @@ def _pages_of(result: CursorResult[Any], size: PageSize) -> Generator[list[Row]]
         wanted = size.next_fetch()
         rows = [dict(zip(names, row, strict=True)) for row in result.fetchmany(wanted)]
         is_over = len(rows) < wanted
-        if rows:
-            size.add(rows)
-            page += rows
-        if page and (is_over or size.next_fetch() == 0):
-            yield page
-            size.begin_page()
-            page = []
+        while rows:
+            taken = size.take(rows)
+            page += rows[:taken]
+            rows = rows[taken:]
+            if rows or size.is_full():
+                yield page
+                size.begin_page()
+                page = []
+    if page:
+        yield page
 
 
 def _hang_up(connection: Connection, result: CursorResult[Any]) -> None:

@@ -13,6 +13,7 @@ from tests.connectors.peak_memory import STATUS
 
 ROW = "n, md5(n::text) || repeat('x', 60), n, n * 1.5, now()"
 WIDE_ROW = "n, repeat(md5(n::text), 3200), n, n * 1.5, now()"  # 100 KiB
+MIXED_ROW = "n, CASE WHEN n <= 6000 THEN 'x' ELSE repeat(md5(n::text), 3200) END, n, n * 1.5, now()"
 COLUMNS = "id int PRIMARY KEY, name text, changed int, price numeric, at timestamptz"
 
 
@@ -60,6 +61,16 @@ def test_wide_rows_do_not_need_much_more_memory_than_a_page_may_have(
     grown = _growth(source, dataset, "wide_rows", 800, WIDE_ROW)
     print(f"peak memory grew by {grown} KiB for 800 rows of 100 KiB")
     assert grown * 1024 < 8 * PAGE_BYTES
+
+
+@_on_linux
+def test_wide_rows_behind_narrow_ones_need_no_more_memory_than_a_fetch_and_a_page_may_have(
+    source: Postgres, dataset: Postgres
+) -> None:
+    grown = _growth(source, dataset, "mixed_rows", 7_000, MIXED_ROW)
+    print(f"peak memory grew by {grown} KiB for 6,000 narrow rows and 1,000 of 100 KiB")
+    fetch = 512 * 100 * 1024
+    assert grown * 1024 < 2 * fetch + 8 * PAGE_BYTES
 
 
 def test_a_slice_is_over_when_its_files_are_as_large_as_memory_allows(

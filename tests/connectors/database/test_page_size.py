@@ -18,36 +18,84 @@ PLANS = [
 ]
 
 
-def _pages(widths: Sequence[int | None]) -> tuple[list[int], list[int]]:
+def _pages(
+    widths: Sequence[int | None],
+    plans: Sequence[ColumnPlan] = PLANS,
+    dialect: str = "postgresql",
+) -> tuple[list[int], list[int]]:
     """Return the rows of each page and of each fetch, of rows with names of these widths."""
-    size, pages, fetches = PageSize(PLANS, MOST_ROWS), [0], []
+    size, pages, fetches = PageSize(plans, MOST_ROWS, dialect), [0], []
     left: list[dict[str, Any]] = [
         {"id": 1, "name": None if width is None else "x" * width} for width in widths
     ]
     while left:
-        wanted = size.next_fetch()
-        if wanted == 0:
-            size.begin_page()
-            pages.append(0)
-            continue
-        fetches.append(wanted)
-        fetched, left = left[:wanted], left[wanted:]
-        size.add(fetched)
-        pages[-1] += len(fetched)
-    return pages, fetches
+        fetches.append(size.next_fetch())
+        fetched, left = left[: fetches[-1]], left[fetches[-1] :]
+        while fetched:
+            taken = size.take(fetched)
+            pages[-1] += taken
+            fetched = fetched[taken:]
+            if fetched or size.is_full():
+                size.begin_page()
+                pages.append(0)
+    return [rows for rows in pages if rows > 0], fetches
 
 
-def test_narrow_rows_fill_pages_of_as_many_rows_as_allowed_with_few_fetches() -> None:
+def _named(longest: int | None) -> list[ColumnPlan]:
+    return [PLANS[0], ColumnPlan("name", Kind.TEXT, column("name"), longest=longest)]
+
+
+def test_narrow_rows_fill_pages_of_as_many_rows_as_allowed() -> None:
     pages, fetches = _pages([10] * 20_000)
     assert pages == [MOST_ROWS] * 4
+    assert fetches[:4] == [1, 32, 512, 512]
+    assert len(fetches) == 42
+
+
+def test_rows_that_cannot_be_wide_come_a_page_at_a_time() -> None:
+    pages, fetches = _pages([10] * 20_000, _named(longest=255))
+    assert pages == [MOST_ROWS] * 4
     assert fetches == [1, 32, 1_024, 3_943, 5_000, 5_000, 5_000]
+
+
+@pytest.mark.parametrize(
+    ("longest", "dialect", "most"),
+    [
+        (4_000, "postgresql", 2_064),
+        (1_000_000, "postgresql", 512),
+        (None, "postgresql", 512),
+        (4_000, "mysql", 2_064),
+        (1_000_000, "mysql", 16),
+        (None, "mysql", 16),
+        (None, "mariadb", 16),
+    ],
+)
+def test_a_fetch_has_no_more_rows_than_memory_has_room_for_if_all_are_wide(
+    longest: int | None, dialect: str, most: int
+) -> None:
+    _, fetches = _pages([10] * 10_000, _named(longest), dialect)
+    assert max(fetches) == most
+
+
+@pytest.mark.parametrize(("dialect", "most"), [("postgresql", 512), ("mariadb", 16)])
+def test_wide_rows_behind_narrow_ones_are_cut_into_pages_as_if_there_were_wide_ones_only(
+    dialect: str, most: int
+) -> None:
+    narrow, wide = 6_000, 100_000
+    pages, fetches = _pages([1] * narrow + [wide] * 1_000, dialect=dialect)
+    assert sum(pages) == 7_000
+    assert pages[0] == MOST_ROWS
+    bytes_of_pages = [rows * wide for rows in pages[2:]]
+    assert max(bytes_of_pages) <= PAGE_BYTES
+    assert max(fetches) <= most
+    assert len(pages) <= 20
 
 
 def test_rows_without_a_value_are_narrow() -> None:
     assert _pages([None] * 10_000)[0] == [MOST_ROWS] * 2
 
 
-@pytest.mark.parametrize("width", [10_000, 100_000, PAGE_BYTES // 2])
+@pytest.mark.parametrize("width", [10_000, 100_000, PAGE_BYTES // 2 - 100])
 def test_wide_rows_fill_pages_of_about_as_many_bytes_as_allowed(width: int) -> None:
     pages, _ = _pages([width] * (4 * PAGE_BYTES // width))
     assert all(PAGE_BYTES // 2 <= rows * width <= PAGE_BYTES for rows in pages[:-1])
@@ -58,21 +106,16 @@ def test_a_row_that_is_wider_than_a_page_may_be_has_a_page_of_its_own() -> None:
     assert _pages([PAGE_BYTES] * 3)[0] == [1, 1, 1]
 
 
-def test_after_a_few_narrow_rows_not_many_are_asked_for() -> None:
-    _, fetches = _pages([1] * 33 + [100_000] * 100)
-    assert fetches[:2] == [1, 32]
-    assert fetches[2] <= 32 * 32
-
-
 def test_after_wide_rows_narrow_ones_come_in_large_fetches_again() -> None:
     _, fetches = _pages([100_000] * 200 + [10] * 40_000)
-    assert fetches[-1] == MOST_ROWS
+    assert max(fetches[-20:]) == 512
 
 
 def test_of_bytes_each_takes_two_letters() -> None:
-    size = PageSize([ColumnPlan("data", Kind.BINARY, column("data"))], MOST_ROWS)
-    size.add([{"data": memoryview(bytes(PAGE_BYTES // 2))}])
-    assert size.next_fetch() == 0
+    size = PageSize([ColumnPlan("data", Kind.BINARY, column("data"))], MOST_ROWS, "postgresql")
+    half = {"data": memoryview(bytes(PAGE_BYTES // 2))}
+    assert size.take([half, half]) == 1
+    assert size.is_full()
 
 
 def _check_mixed(rows: list[dict[str, Any]], widths: list[int]) -> None:
@@ -93,7 +136,9 @@ def test_a_postgresql_table_of_mixed_widths_is_read_whole_and_in_order(source: P
     _check_mixed(reader(source.url).read(lambda: True), MIXED)
     slices = reader(source.url).read_run()
     assert values(slices, "id") == list(range(1, 6_501))
-    assert max(sizes(slices)) == MOST_ROWS
+    bytes_of_pages = [sum(len(row["name"]) for row in rows) for rows in slices]
+    assert max(bytes_of_pages) <= PAGE_BYTES
+    assert len(slices) == 3
 
 
 def test_a_mariadb_table_of_mixed_widths_is_read_whole_and_in_order(mariadb: MariaDb) -> None:
