@@ -10,7 +10,7 @@ from typing import Any
 
 from pg8000 import legacy
 
-Patch = Callable[[object, str, object], None]
+from tests.faults.mutations import Patch
 
 
 def learn_once(patch: Patch) -> None:
@@ -28,8 +28,9 @@ def learn_once(patch: Patch) -> None:
         # whose places do not depend on the values.
         return convert(style, statement, ())[0]
 
-    patch(
-        legacy,
-        "convert_paramstyle",
-        lambda style, statement, values: (converted(style, statement), values),
-    )
+    def convert_once(
+        style: str, statement: str, values: Sequence[Any]
+    ) -> tuple[str, Sequence[Any]]:
+        return converted(style, statement), values
+
+    patch(legacy, "convert_paramstyle", convert_once)

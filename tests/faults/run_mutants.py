@@ -151,8 +151,8 @@ def put_back_by_a_stale_task(patch: Patch) -> None:
 
 def lease_in_a_pause(patch: Patch) -> None:
     """Let a run start while its connector's provider wants to be left alone by another one."""
-    paused = r"o\.status = 'scheduled'\s+AND o\.throttled_since IS NOT NULL\s+AND [^()]+"
-    change_sql(patch, attempts, "lease_run", rf"OR \(\s+{paused}\(SELECT at FROM instant\)\s+\)")
+    held = r"o\.connector_held_until > \(SELECT at FROM instant\)"
+    change_sql(patch, attempts, "lease_run", held, "false")
 
 
 def forget_the_pause(patch: Patch) -> None:

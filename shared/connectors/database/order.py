@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, literal, or_, tuple_
+from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, literal, not_, or_, tuple_
 
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
@@ -103,6 +103,18 @@ class ReadOrder:
             behind = [] if last is None else [self._behind(self.key, last.key)]
             queries.insert(0, self._sorted(query.where(self.cursor.column.is_(None), *behind)))
         return queries
+
+    def siblings(self, query: Select[Any], last: LastRow | None) -> Select[Any] | None:
+        """Return `query` over the rows that share the cursor value of `last`, up to it.
+
+        None if there is nothing to go on behind, or no cursor value.
+        """
+        if self.cursor is None or last is None or last.cursor is None:
+            return None
+        conditions = [self.cursor.column == self.cursor.literal(last.cursor)]
+        if self.key:
+            conditions.append(not_(self._behind(self.key, last.key)))
+        return self._sorted(query.where(*conditions))
 
     def _with_value(
         self,

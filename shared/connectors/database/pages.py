@@ -19,6 +19,10 @@ from shared.connectors.sandbox import PAGE_ROWS
 
 Row = dict[str, Any]
 
+MOST_SIBLINGS = 5_000
+"""How many rows are looked at again where a slice goes on: a cursor value that more share was given
+to them at once, and reading all of them in each slice would never get on."""
+
 
 @dataclass(frozen=True, slots=True)
 class TableReading:
@@ -28,6 +32,8 @@ class TableReading:
     plans: Sequence[ColumnPlan]
     order: ReadOrder
     queries: Sequence[Select[Any]]
+    siblings: Select[Any] | None
+    """Rows that the slices before have read, of the cursor value within which the last ended."""
     progress: StreamProgress
 
     def pages(self, engine: Engine) -> Iterator[list[Row]]:
@@ -35,6 +41,15 @@ class TableReading:
         if not self.progress.goes_on():
             self.progress.stop(None)
             return
+        yield from self._new_pages(engine)
+        # After them, since a row may have got that value until the newer ones were looked at: the
+        # watermark moves past it now, and no other run would see it.
+        if self.siblings is not None:
+            with closing(_pages(engine, [self.siblings.limit(MOST_SIBLINGS)], self.plans)) as pages:
+                for rows in pages:
+                    yield self._converted(rows)
+
+    def _new_pages(self, engine: Engine) -> Iterator[list[Row]]:
         last = None
         with closing(_pages(engine, self.queries, self.plans)) as pages:
             for number, rows in enumerate(pages):
@@ -51,6 +66,9 @@ class TableReading:
 
     def _handed_over(self, rows: list[Row]) -> list[Row]:
         self.progress.observe(rows)
+        return self._converted(rows)
+
+    def _converted(self, rows: list[Row]) -> list[Row]:
         for plan in self.plans:
             convert = _CONVERSIONS.get(plan.kind)
             if convert is not None:

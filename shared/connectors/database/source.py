@@ -51,8 +51,9 @@ def table_stream(
         ordered=True,
         may_be_mark=is_finite if order.cursor is None else order.cursor.holds,
     )
-    queries = order.queries(query, start, read_position(config, order, position))
-    reading = TableReading(config, plans, order, queries, progress)
+    last = read_position(config, order, position)
+    queries = order.queries(query, start, last)
+    reading = TableReading(config, plans, order, queries, order.siblings(query, last), progress)
     resource = sql_table(
         credentials=engine,
         table=config.table,

@@ -26,9 +26,11 @@ class Reader:
     has_more: bool = False
     marks: list[str | None] = field(default_factory=list[str | None])
     """The text of the watermark after each slice."""
+    again: list[Row] = field(default_factory=list[Row])
+    """Rows that the last slice read again, since it went on within their cursor value."""
 
     def read(self, has_time: HasTime = never_has_time) -> list[Row]:
-        """Read the next slice of the run and return its rows."""
+        """Read the next slice of the run and return its new rows."""
         from shared.connectors.database.engine import source_engine  # noqa: PLC0415 (dlt is slow)
         from shared.connectors.database.source import table_stream  # noqa: PLC0415
         from shared.connectors.sandbox import shut_in  # noqa: PLC0415
@@ -43,7 +45,8 @@ class Reader:
         self.marks.append(None if self.watermark is None else self.watermark.value["value"])
         self.has_more = stream.progress.has_more
         self.position = stream.progress.position if self.has_more else None
-        return rows
+        self.again = rows[stream.progress.records :]
+        return rows[: stream.progress.records]
 
     def read_run(self) -> list[list[Row]]:
         """Read a run, or what is left of one, in slices of one page each."""

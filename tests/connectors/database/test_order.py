@@ -86,7 +86,8 @@ def test_postgresql_finds_a_row_in_an_index_of_cursor_and_key(orders_of_postgres
     table = reader(orders_of_postgres.url)
     table.read(never_has_time)
     table.read(never_has_time)
-    (plan,) = _postgres_plans(orders_of_postgres, table)
+    plan, siblings = _postgres_plans(orders_of_postgres, table)
+    assert "using by_both" in siblings
     assert "Index Cond: ((changed >= 1667) AND (ROW(changed, id) > ROW(1667, 5003)))" in plan
     assert "Sort" not in plan
 

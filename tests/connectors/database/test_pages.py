@@ -179,6 +179,27 @@ def test_the_row_that_a_slice_stopped_behind_may_be_gone(source: Postgres) -> No
     assert values(table.read_run(), "id") == [4, 6, 7]
 
 
+@pytest.mark.parametrize("key", ["id int PRIMARY KEY", "id float8 PRIMARY KEY"])
+def test_a_row_that_gets_the_cursor_value_of_a_slices_end_is_read_by_the_next_slice(
+    source: Postgres, key: str
+) -> None:
+    source.execute(
+        f"CREATE TABLE orders ({key}, changed int)",
+        "INSERT INTO orders SELECT n, n / 3 FROM generate_series(1, 9) n",
+    )
+    orders = reader(source.url)
+    read = orders.read()
+    last = read[-1]["changed"]
+    source.execute(f"UPDATE orders SET changed = {last} WHERE id = 1")
+    source.execute("INSERT INTO orders VALUES (20, 20)")
+
+    orders.read()
+
+    assert orders.has_more
+    assert 1 in [row["id"] for row in orders.again]
+    assert {row["changed"] for row in orders.again} == {last}
+
+
 def test_a_run_that_ends_between_slices_loses_nothing_to_the_next(source: Postgres) -> None:
     source.execute(TABLE, ROWS)
     table = reader(source.url)
