@@ -52,7 +52,13 @@ SELECT CAST(r.workspace_connector_sync_log_id AS text), CAST(c.public_id AS text
 FROM workspace_connector_sync_log AS r
 JOIN workspace_connector AS c ON c.id = r.connector_id
 WHERE r.status IN ('scheduled', 'in_progress')
-ORDER BY (r.status = 'in_progress') DESC, (c.public_id = %s) DESC, r.id LIMIT 1
+-- Whoever took a lease last is the least likely to be dead or done.
+ORDER BY
+    (r.status = 'in_progress') DESC,
+    CASE WHEN r.status = 'in_progress' THEN r.leased_at END DESC,
+    (c.public_id = %s) DESC,
+    r.id
+LIMIT 1
 """
 _OWED = """
 UPDATE fault_log.expected AS e SET until = least(e.until, clock_timestamp())

@@ -136,7 +136,8 @@ def cancel_without_new_generation(patch: Patch) -> None:
 
 def lease_by_a_stale_task(patch: Patch) -> None:
     """Let a task that a newer one replaced start its run."""
-    change_sql(patch, attempts, "lease_run", r"AND NOT f\.is_stale")
+    current = r"\(r\.task_generation <> CAST\(:generation AS integer\)\) IS NOT TRUE"
+    change_sql(patch, attempts, "lease_run", rf"AND {current}")
 
 
 def put_back_by_a_stale_task(patch: Patch) -> None:

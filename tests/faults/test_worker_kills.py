@@ -53,7 +53,7 @@ def test_no_record_is_lost_or_doubled_when_workers_are_killed_at_random(
 def test_what_people_cancel_disable_and_delete_ends_whoever_is_killed(
     new_world: MakeWorld, prove: Prove
 ) -> None:
-    connectors, periods = rounds((40, 3), (200, 20))
+    connectors, periods = rounds((30, 3), (200, 20))
     seed = new_seed("people")
     world = new_world(workspaces=10, connectors=connectors, periods=periods)
     plan = Plan(

@@ -118,8 +118,7 @@ leased AS (
     WHERE r.id = f.id
         AND r.status = 'scheduled'
         AND r.attempt < r.max_attempts
-        AND NOT f.is_stale
-        -- Again, of the row as it is now: it may have been taken back since it was looked at.
+        -- Of the row as it is now: it may have been taken back since it was looked at.
         AND (r.task_generation <> CAST(:generation AS integer)) IS NOT TRUE
         AND f.connector_is_usable
         AND NOT f.is_too_early
