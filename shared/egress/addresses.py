@@ -37,11 +37,11 @@ _REFUSED_V4: tuple[tuple[IPv4Network, str], ...] = tuple(
         ("100.64.0.0/10", _PRIVATE),  # shared by customers of a carrier
         ("169.254.0.0/16", _NOT_PUBLIC),  # link-local
         ("192.0.0.0/24", _NOT_PUBLIC),  # protocols
-        ("192.0.2.0/24", _NOT_PUBLIC),  # documentation, as the next but three and the one after
+        ("192.0.2.0/24", _NOT_PUBLIC),  # documentation
         ("192.88.99.0/24", _NOT_PUBLIC),  # relays of 6to4
         ("198.18.0.0/15", _NOT_PUBLIC),  # benchmarks
-        ("198.51.100.0/24", _NOT_PUBLIC),
-        ("203.0.113.0/24", _NOT_PUBLIC),
+        ("198.51.100.0/24", _NOT_PUBLIC),  # documentation
+        ("203.0.113.0/24", _NOT_PUBLIC),  # documentation
         ("224.0.0.0/4", _NOT_PUBLIC),  # multicast
         ("240.0.0.0/4", _NOT_PUBLIC),  # reserved, and broadcast
     )

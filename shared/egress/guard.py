@@ -9,11 +9,10 @@ from ipaddress import IPv4Address
 from shared.clock import monotonic
 from shared.domain.run import Reason
 from shared.egress.addresses import Address, AddressPolicy
+from shared.egress.lines import CONNECT
 from shared.egress.names import resolve
 from shared.errors import PermanentError, TransientError
 
-CONNECT = timedelta(seconds=10)
-"""For a connection to come to be, over all the addresses of a name."""
 _LARGEST_PORT = 65_535
 
 
@@ -43,7 +42,8 @@ class Guard:
     def connect(self, host: str, port: int, timeout: timedelta = CONNECT) -> socket.socket:
         """Return a connection to the first address of a host that takes one.
 
-        Raises `TransientError` if none does, and as `addresses_of`.
+        `timeout` is for all of its addresses together. Raises `TransientError` if none does, and as
+        `addresses_of`.
         """
         if not 0 < port <= _LARGEST_PORT:
             raise PermanentError(f"{port} is no port: use 1 to 65535.", code=Reason.CONFIGURATION)

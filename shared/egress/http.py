@@ -5,7 +5,7 @@ from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -57,7 +57,7 @@ def origin_of(url: str) -> Origin:
         raise _bad_url("holds a login: give it as the connector's credentials")
     if not parts.hostname:
         raise _bad_url("names no host")
-    return parts.scheme, parts.hostname.lower().rstrip("."), port or _port_of(parts)
+    return parts.scheme, parts.hostname.lower().rstrip("."), port or _PORTS[parts.scheme]
 
 
 def forbidden_headers(names: Iterable[str]) -> list[str]:
@@ -195,10 +195,6 @@ def _redirected(target: Origin, how: str) -> PermanentError:
         f"The source redirects to {target[1]}, {how}: check the connector's settings.",
         code=Reason.CONFIGURATION,
     )
-
-
-def _port_of(parts: SplitResult) -> int:
-    return _PORTS[parts.scheme]
 
 
 def _bad_url(what: str) -> PermanentError:

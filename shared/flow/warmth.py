@@ -40,7 +40,8 @@ class Instance:
     def note_alive(self, engine: Engine) -> None:
         """Give a sign of life, at most once a minute; trouble with it is logged and no more.
 
-        It tells ticks that nobody need be woken, and is never worth a request.
+        It tells ticks that nobody need be woken, and is never worth a request. Two requests at the
+        same moment may both give one, which writes the same row.
         """
         now = monotonic()
         if self._noted is not None and now - self._noted < _SIGN_OF_LIFE_SECONDS:

@@ -2,7 +2,6 @@ import socket
 import threading
 from datetime import timedelta
 from ipaddress import ip_address
-from unittest.mock import Mock
 
 import pytest
 
@@ -11,18 +10,7 @@ from shared.egress.guard import Guard
 from shared.egress.names import resolve
 from shared.errors import PermanentError, TransientError
 from tests.egress.hostile import Hostile
-
-
-def answers(monkeypatch: pytest.MonkeyPatch, *addresses: list[str]) -> Mock:
-    """Let the system's resolver give these answers, one after the other."""
-    given = iter(addresses)
-
-    def ask(*_: object, **__: object) -> list:
-        return [(socket.AF_INET, 1, 6, "", (one, 0)) for one in next(given)]
-
-    asked = Mock(side_effect=ask)
-    monkeypatch.setattr(names.socket, "getaddrinfo", asked)
-    return asked
+from tests.egress.resolver import answers
 
 
 @pytest.mark.parametrize(
