@@ -162,8 +162,8 @@ def _overlaps(store: Store, run: Run, now: datetime) -> bool:
     active = store.active(run)
     if active is not None and active.id != run.id:
         return True
-    waiting = store.waiting_of(run.schedule_id)
-    return any(other.keeps_connector_from(run, now) for other in waiting)
+    keepers = store.keepers_of(run.schedule_id)
+    return any(other.keeps_connector_from(run, now) for other in keepers)
 
 
 def _facts(store: Store, run: Run, generation: int, now: datetime) -> RefusedLease:

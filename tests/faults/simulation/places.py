@@ -88,9 +88,7 @@ def skip_overlapping(store: Store, now: datetime) -> None:
 
     Retries and interactive runs wait on.
     """
-    keeping = [
-        run for run in store.unfinished.values() if run.is_between_slices or run.is_put_off(now)
-    ]
+    keeping = [run for run in store.keepers() if run.is_between_slices or run.is_put_off(now)]
     for active in [*store.in_progress(), *keeping]:
         late = [
             run
@@ -146,10 +144,10 @@ def _must_wait(store: Store, run: Run, now: datetime) -> bool:
     """Tell whether a run waits for the one that its connector is on, without a place."""
     if run.not_before_at > now:
         return False
-    waiting = store.waiting_of(run.schedule_id)
-    is_busy = store.active(run) is not None or any(
-        other.keeps_connector_from(run, now) for other in waiting
-    )
     policy = store.schedules[run.schedule_id].overlap_policy
-    waits = run.trigger.is_interactive or policy is OverlapPolicy.QUEUE_ONE or run.slices > 0
-    return is_busy and waits
+    if not (run.trigger.is_interactive or policy is OverlapPolicy.QUEUE_ONE or run.slices > 0):
+        return False
+    keepers = store.keepers_of(run.schedule_id)
+    return store.active(run) is not None or any(
+        other.keeps_connector_from(run, now) for other in keepers
+    )

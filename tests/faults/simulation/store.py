@@ -29,6 +29,7 @@ class Store:
         self.by_key: dict[str, int] = {}
         self.unfinished: dict[int, Run] = {}
         self._unfinished_of: defaultdict[int, dict[int, Run]] = defaultdict(dict)
+        self._keepers_of: defaultdict[int, dict[int, Run]] = defaultdict(dict)
         self.being_admitted: set[int] = set()
         """Runs that a tick holds while it gives them a place."""
         self._in_progress: dict[int, int] = {}
@@ -75,6 +76,17 @@ class Store:
             if run.status is RunStatus.SCHEDULED
         ]
 
+    def keepers_of(self, schedule: int) -> Sequence[Run]:
+        """Return the waiting runs of a schedule that may keep its connector from the others.
+
+        There are few, while thousands may wait for their place.
+        """
+        return list(self._keepers_of[schedule].values())
+
+    def keepers(self) -> Sequence[Run]:
+        """Return the waiting runs that may keep their connectors from others."""
+        return [run for runs in self._keepers_of.values() for run in runs.values()]
+
     def unfinished_of(self, schedule: int) -> Sequence[Run]:
         """Return the runs of a schedule that wait or are in progress."""
         return list(self._unfinished_of[schedule].values())
@@ -89,7 +101,7 @@ class Store:
         return [self.runs[run] for run in self._in_progress.values()]
 
     def _around(self, run: Run, now: datetime) -> Surroundings:
-        others = [other for other in self.waiting_of(run.schedule_id) if other.id != run.id]
+        others = [other for other in self.keepers_of(run.schedule_id) if other.id != run.id]
         is_put_off = any(other.is_put_off(now) for other in others)
         return Surroundings(
             is_usable=self.schedules[run.schedule_id].is_usable,
@@ -110,6 +122,11 @@ class Store:
             self._unfinished_of[run.schedule_id].pop(run.id, None)
         else:
             self.unfinished[run.id] = self._unfinished_of[run.schedule_id][run.id] = run
+        is_held = run.status is RunStatus.SCHEDULED and run.connector_held_until is not None
+        if run.is_between_slices or is_held:
+            self._keepers_of[run.schedule_id][run.id] = run
+        else:
+            self._keepers_of[run.schedule_id].pop(run.id, None)
         if run.status is RunStatus.IN_PROGRESS:
             self._in_progress[run.schedule_id] = run.id
         elif self._in_progress.get(run.schedule_id) == run.id:

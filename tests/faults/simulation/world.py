@@ -173,7 +173,7 @@ class World:
             return now
         put_off = [
             other.connector_held_until or now
-            for other in self.store.waiting_of(run.schedule_id)
+            for other in self.store.keepers_of(run.schedule_id)
             if other.id != run.id and other.is_put_off(now)
         ]
         return max([run.not_before_at, *put_off])
