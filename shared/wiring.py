@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine
 
-from shared.config import Settings
-from shared.gcp.sealing import LocalKey
+from shared.config import KeySettings, Settings
+from shared.gcp.local_key import LocalKey
+from shared.gcp.sealing import WrappingKey
 from shared.logs import configure_logging
 from shared.store.engine import PROMPT, create_engine_for
 
@@ -26,13 +27,22 @@ class Wiring:
             application_name=f"syncline-{service}",
             deadlines=PROMPT,
         )
-        self.key = LocalKey(settings.key_file) if settings.key_file else None
+        # A file is read at once, so that a mistake in it is told at the start.
+        self._key = open_key(settings.keys) if settings.keys.file else None
         self._queue: CloudTasksQueue | None = None
-        self._queue_lock = threading.Lock()
+        self._lock = threading.Lock()
+
+    @property
+    def key(self) -> WrappingKey | None:
+        """The key of secrets, if the deployment has one; Cloud KMS is connected when it is used."""
+        with self._lock:
+            if self._key is None:
+                self._key = open_key(self.settings.keys)
+            return self._key
 
     def open_queue(self) -> "CloudTasksQueue":
         """Return the queue; grpc is imported and connected at the first call."""
-        with self._queue_lock:
+        with self._lock:
             if self._queue is None:
                 from shared.gcp.task_queue import (  # noqa: PLC0415 (the api starts without grpc)
                     CloudTasksQueue,
@@ -49,6 +59,17 @@ class Wiring:
         self.engine.dispose()
         if self._queue is not None:
             self._queue.close()
+        if self._key is not None:
+            self._key.close()
+
+
+def open_key(keys: KeySettings) -> WrappingKey | None:
+    """Return the key that a deployment has chosen; raise `ConfigurationError` if it is unusable."""
+    if keys.kms:
+        from shared.gcp.kms import KmsKey  # noqa: PLC0415 (the api starts without grpc)
+
+        return KmsKey(keys.kms, emulator=keys.kms_emulator)
+    return LocalKey(keys.file) if keys.file else None
 
 
 @cache

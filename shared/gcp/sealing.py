@@ -4,27 +4,53 @@ The associated data names workspace, connector and key version, so that a cipher
 copied into another row does not open.
 """
 
-import base64
-import binascii
 import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.keywrap import (
-    InvalidUnwrap,
-    aes_key_unwrap,
-    aes_key_wrap,
-)
 
-from shared.errors import ConfigurationError, PermanentError
+from shared.errors import PermanentError
 
-_KEY_BYTES = 32
+_KEY_BITS = 256
 _NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class WrappedKey:
+    """A data key as it is stored, and the version of the deployment's key that wrapped it."""
+
+    wrapped: bytes
+    version: str
+
+
+class WrappingKey(Protocol):
+    """The key of a deployment, of which there may be several versions.
+
+    `context` says for whom a data key is; a key that can bind it refuses to unwrap for others. Any
+    call raises `TransientError` if the key cannot be reached, and `PermanentError`, which says what
+    to do, if it cannot be used.
+    """
+
+    def newest_version(self) -> str:
+        """Return the version that `wrap` uses."""
+        ...
+
+    def wrap(self, data_key: bytes, context: bytes, /) -> WrappedKey:
+        """Return the data key, wrapped by the newest version."""
+        ...
+
+    def unwrap(self, wrapped: WrappedKey, context: bytes, /) -> bytes:
+        """Return the data key; raise `PermanentError` if this key did not wrap it."""
+        ...
+
+    def close(self) -> None:
+        """End what the key is connected to."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,64 +63,53 @@ class SealedSecrets:
     key_version: str
 
 
-class LocalKey:
-    """A wrapping key from a file with 32 bytes in base64, for a laptop."""
-
-    version = "local-1"
-
-    def __init__(self, path: str) -> None:
-        try:
-            key = base64.b64decode(Path(path).read_text(encoding="ascii").strip(), validate=True)
-        except (OSError, ValueError, binascii.Error) as error:
-            raise ConfigurationError(
-                f"SYNCLINE_KEY_FILE: {path} cannot be read as base64 ({type(error).__name__})."
-            ) from error
-        if len(key) != _KEY_BYTES:
-            raise ConfigurationError(
-                f"SYNCLINE_KEY_FILE: {path} holds {len(key)} bytes, not {_KEY_BYTES}."
-            )
-        self._key = key
-
-    def wrap(self, data_key: bytes) -> bytes:
-        """Return the data key, wrapped."""
-        return aes_key_wrap(self._key, data_key)
-
-    def unwrap(self, wrapped: bytes) -> bytes:
-        """Return the data key; raise `InvalidUnwrap` when it was wrapped by another key."""
-        return aes_key_unwrap(self._key, wrapped)
-
-
 def seal(
-    key: LocalKey, secrets: Mapping[str, str], workspace_id: int, connector: UUID
+    key: WrappingKey, secrets: Mapping[str, str], workspace_id: int, connector: UUID
 ) -> SealedSecrets:
-    """Encrypt secrets for one connector."""
-    data_key = AESGCM.generate_key(bit_length=_KEY_BYTES * 8)
+    """Encrypt secrets for one connector; raise what `WrappingKey` raises."""
+    data_key = AESGCM.generate_key(bit_length=_KEY_BITS)
+    wrapped = key.wrap(data_key, _context(workspace_id, connector))
     nonce = os.urandom(_NONCE_BYTES)
-    associated = _associated(workspace_id, connector, key.version)
+    associated = _associated(workspace_id, connector, wrapped.version)
     ciphertext = AESGCM(data_key).encrypt(nonce, json.dumps(dict(secrets)).encode(), associated)
-    return SealedSecrets(ciphertext, nonce, key.wrap(data_key), key.version)
+    return SealedSecrets(ciphertext, nonce, wrapped.wrapped, wrapped.version)
 
 
 def unseal(
-    key: LocalKey, sealed: SealedSecrets, workspace_id: int, connector: UUID
+    key: WrappingKey, sealed: SealedSecrets, workspace_id: int, connector: UUID
 ) -> dict[str, str]:
-    """Decrypt a connector's secrets; raise `PermanentError` when they are not this connector's."""
-    if sealed.key_version != key.version:
-        raise PermanentError(
-            f"The secrets are sealed with key {sealed.key_version}, this deployment has"
-            f" {key.version}. Enter them again.",
-            code="configuration",
-        )
-    associated = _associated(workspace_id, connector, key.version)
+    """Decrypt a connector's secrets.
+
+    Raises `PermanentError` when they are not this connector's or are not what was sealed, and what
+    `WrappingKey` raises.
+    """
+    wrapped = WrappedKey(sealed.wrapped_key, sealed.key_version)
+    data_key = key.unwrap(wrapped, _context(workspace_id, connector))
+    associated = _associated(workspace_id, connector, sealed.key_version)
     try:
-        data_key = key.unwrap(sealed.wrapped_key)
         plain = AESGCM(data_key).decrypt(sealed.nonce, sealed.ciphertext, associated)
-    except (InvalidTag, InvalidUnwrap, ValueError) as error:
+    except (InvalidTag, ValueError) as error:
         raise PermanentError(
-            "The stored secrets do not open with this deployment's key. Enter them again.",
-            code="configuration",
+            "The stored secrets are damaged, or were sealed for another connector."
+            " Enter them again."
         ) from error
-    return json.loads(plain)
+    return _secrets_of(plain)
+
+
+def _secrets_of(plain: bytes) -> dict[str, str]:
+    try:
+        secrets = json.loads(plain)
+    except (ValueError, RecursionError):
+        secrets = None
+    if not isinstance(secrets, dict) or not all(isinstance(one, str) for one in secrets.values()):
+        raise PermanentError(
+            "The stored secrets open, and hold something else than secrets. Enter them again."
+        )
+    return secrets
+
+
+def _context(workspace_id: int, connector: UUID) -> bytes:
+    return f"v1|{workspace_id}|{connector}".encode()
 
 
 def _associated(workspace_id: int, connector: UUID, key_version: str) -> bytes:

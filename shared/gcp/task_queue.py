@@ -25,7 +25,6 @@ from shared.config import Settings
 from shared.domain.run import task_id
 from shared.domain.task import (
     DISPATCH_DEADLINE,
-    WARM_UP_PATH,
     TaskFailure,
     TaskOrder,
     write_task,
@@ -74,12 +73,12 @@ class CloudTasksQueue:
         with ThreadPoolExecutor(_CONCURRENT_CALLS, thread_name_prefix="enqueue") as pool:
             yield from pool.map(self._create, orders, repeat(patient_until))
 
-    def order_warm_up(self, now: datetime) -> bool:
-        """Make a task that calls the worker's warm-up, once for a minute; return if it is taken."""
+    def order_errand(self, path: str, now: datetime) -> bool:
+        """Make a task that calls the worker at a path, once for a minute; return if it is taken."""
         minute = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
         task = tasks_v2.Task(
-            name=f"{self._interactive}/tasks/{task_id(f'warm-up:{minute}', 0)}",
-            http_request=self._request(f"{self._worker_url.rstrip('/')}{WARM_UP_PATH}", b"{}"),
+            name=f"{self._interactive}/tasks/{task_id(f'{path}:{minute}', 0)}",
+            http_request=self._request(f"{self._worker_url.rstrip('/')}{path}", b"{}"),
         )
         request = tasks_v2.CreateTaskRequest(parent=self._interactive, task=task)
         try:
