@@ -1,6 +1,6 @@
 # Everything that is done with Syncline on one machine. `make` alone explains the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke due workspace test faults check fix bench lock package clean
+.PHONY: help setup run smoke due workspace rekey test faults check fix bench lock package clean
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -23,6 +23,9 @@ due: setup ## Print which connectors are due, now or AT=2026-12-01T02:00Z (WORKS
 
 workspace: setup ## Disable, enable or delete a workspace: make workspace DO=disable SLUG=acme
 	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)'
+
+rekey: setup ## Seal all secrets with the newest key, so that an older one can be taken away
+	@$(PY) -m infra.operate.rekey
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)

@@ -6,11 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Self
 
 from shared.errors import ConfigurationError
 
 Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class KeySettings:
+    """Which key wraps the keys of secrets: one of the two, or none."""
+
+    file: str | None
+    """File with the key and its older versions."""
+    kms: str | None
+    """Resource name of a symmetric key of Cloud KMS."""
+    kms_emulator: str | None
+    """host:port of a local Cloud KMS, or None in the cloud."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +54,7 @@ class Settings:
     """host:port of the local Cloud Tasks, or None in the cloud."""
     scheduler_emulator: str | None
     """host:port of the local Cloud Scheduler, or None in the cloud."""
-    key_file: str | None
-    """File with the key that wraps data keys, on a laptop."""
+    keys: KeySettings
     log_format: str
     """`json` or `text`."""
     pool_size: int
@@ -55,6 +67,8 @@ class Settings:
     """How long a worker works on a run before the run goes on in another task."""
     allowed_networks: tuple[Network, ...]
     """Networks besides the public ones that connectors may reach."""
+    files_root: Path | None
+    """Folder whose files every workspace's connectors may read; None if they may read none."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
 
@@ -91,13 +105,14 @@ class Settings:
             oidc_certs_url=env.get("SYNCLINE_OIDC_CERTS_URL", _GOOGLE_CERTS_URL),
             tasks_emulator=env.get("CLOUD_TASKS_EMULATOR_HOST"),
             scheduler_emulator=env.get("CLOUD_SCHEDULER_EMULATOR_HOST"),
-            key_file=env.get("SYNCLINE_KEY_FILE"),
+            keys=_keys(env),
             log_format=log_format,
             pool_size=_whole_number(env, "SYNCLINE_POOL_SIZE", 8),
             look_ahead=_seconds(env, "SYNCLINE_LOOK_AHEAD_SECONDS", 90),
             lease=_seconds(env, "SYNCLINE_LEASE_SECONDS", 90),
             slice=_slice(env),
             allowed_networks=_networks(env, "SYNCLINE_ALLOWED_NETWORKS"),
+            files_root=_folder(env, "SYNCLINE_FILES_ROOT"),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
         )
 
@@ -114,7 +129,19 @@ def read_database_url(environ: Mapping[str, str] | None = None) -> str:
     return _database_url(url)
 
 
+def read_key_settings(environ: Mapping[str, str] | None = None) -> KeySettings:
+    """Return `Settings.keys` alone, as `read_database_url` does; raise `ConfigurationError`."""
+    given = os.environ if environ is None else environ
+    return _keys({name: value for name, value in given.items() if value})
+
+
 _WHOLE_NUMBER = re.compile(r"[1-9][0-9]{0,5}")
+_KMS_KEY = re.compile(
+    r"projects/[a-z0-9.:-]+/locations/[a-z0-9-]+"
+    r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
+)
+_LONGEST_KMS_KEY = 225
+"""What leaves room for a version in what a row can store."""
 _GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 _DATABASE_URL = "SYNCLINE_DATABASE_URL"
 _REQUIRED = (
@@ -136,6 +163,21 @@ def _database_url(url: str) -> str:
             f"{_DATABASE_URL} is no URL of PostgreSQL: use postgresql+pg8000://user@host/database."
         )
     return f"postgresql+pg8000://{rest}"
+
+
+def _keys(env: Mapping[str, str]) -> KeySettings:
+    file, kms = env.get("SYNCLINE_KEY_FILE"), env.get("SYNCLINE_KMS_KEY")
+    if file and kms:
+        raise ConfigurationError(
+            "SYNCLINE_KMS_KEY and SYNCLINE_KEY_FILE are both set: set the one that is to be used."
+        )
+    if kms and not (_KMS_KEY.fullmatch(kms) and len(kms) <= _LONGEST_KMS_KEY):
+        raise ConfigurationError(
+            "SYNCLINE_KMS_KEY is no key of Cloud KMS: use its name without a version, at most"
+            f" {_LONGEST_KMS_KEY} characters of"
+            " projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY."
+        )
+    return KeySettings(file, kms, env.get("CLOUD_KMS_EMULATOR_HOST"))
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:
@@ -161,6 +203,19 @@ def _networks(env: Mapping[str, str], name: str) -> tuple[Network, ...]:
         raise ConfigurationError(
             f"{name} is no list of networks ({error}): use for example 10.1.0.0/16,fd12::/32."
         ) from error
+
+
+def _folder(env: Mapping[str, str], name: str) -> Path | None:
+    """Return a folder below the root; that it is there shows when a file is asked for."""
+    text = env.get(name)
+    if text is None:
+        return None
+    path = Path(text)
+    if not path.is_absolute() or len(path.parts) == 1:
+        raise ConfigurationError(
+            f"{name} is no folder to read files from: use an absolute path, such as /srv/files."
+        )
+    return path
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:

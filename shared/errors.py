@@ -23,22 +23,32 @@ class TransientError(SynclineError):
     """Worth another attempt: the source, the network or we ourselves were in trouble.
 
     `retry_after` is the wait that the provider asked for: longer than zero, at most a day; None if
-    it asked for none.
+    it asked for none. `fault` is one of `shared.domain.fault.Fault`, if the source was in the way.
     """
 
     code = "source_unavailable"
 
     def __init__(
-        self, message: str, *, code: str | None = None, retry_after: timedelta | None = None
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        fault: str | None = None,
+        retry_after: timedelta | None = None,
     ) -> None:
         super().__init__(message, code=code)
+        self.fault = fault
         self.retry_after = retry_after
 
 
 class PermanentError(SynclineError):
-    """Not worth another attempt until a person changes something."""
+    """Not worth another attempt until a person changes something; `fault` as in the other."""
 
     code = "configuration"
+
+    def __init__(self, message: str, *, code: str | None = None, fault: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.fault = fault
 
 
 class LeaseLostError(SynclineError):

@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from shared.domain.access import Principal, Role
-from shared.flow.manage import create_connector, create_workspace
+from shared.flow.connectors import create_connector
+from shared.flow.manage import create_workspace
 from shared.flow.schedules import Planner, ScheduleSettings, create_schedule
 from shared.gcp.task_queue import CloudTasksQueue
 from shared.store.rows import Row

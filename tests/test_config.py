@@ -1,11 +1,13 @@
 """Settings: every variable that is missing or unusable is named in one clear sentence."""
 
 import pickle
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from shared.config import Settings, read_database_url
+from shared.config import KeySettings, Settings, read_database_url, read_key_settings
 from shared.errors import ConfigurationError
 
 REQUIRED = {
@@ -61,7 +63,7 @@ def test_what_nobody_set_has_the_defaults_of_the_cloud() -> None:
     )
     assert settings.oidc_certs_url == "https://www.googleapis.com/oauth2/v1/certs"
     assert (settings.tasks_emulator, settings.scheduler_emulator) == (None, None)
-    assert settings.key_file is None
+    assert settings.keys == KeySettings(file=None, kms=None, kms_emulator=None)
     assert settings.log_format == "json"
     assert settings.pool_size == 8
     assert settings.look_ahead == timedelta(seconds=90)
@@ -81,6 +83,7 @@ def test_each_variable_sets_its_own_field() -> None:
             "CLOUD_TASKS_EMULATOR_HOST": "t",
             "CLOUD_SCHEDULER_EMULATOR_HOST": "e",
             "SYNCLINE_KEY_FILE": "k",
+            "CLOUD_KMS_EMULATOR_HOST": "m",
             "SYNCLINE_LOG_FORMAT": "text",
             **{name: str(number) for number, name in enumerate(NUMBERS, start=1)},
         }
@@ -89,7 +92,8 @@ def test_each_variable_sets_its_own_field() -> None:
     assert (settings.scheduled_queue, settings.interactive_queue) == ("s", "i")
     assert settings.oidc_certs_url == "c"
     assert (settings.tasks_emulator, settings.scheduler_emulator) == ("t", "e")
-    assert (settings.key_file, settings.log_format) == ("k", "text")
+    assert settings.keys == KeySettings(file="k", kms=None, kms_emulator="m")
+    assert settings.log_format == "text"
     durations = (settings.look_ahead, settings.lease, settings.tick_budget)
     assert settings.pool_size == 1
     assert durations == tuple(timedelta(seconds=number) for number in (2, 3, 4))
@@ -170,6 +174,18 @@ def test_a_url_of_another_database_is_refused_without_quoting_it(url: str) -> No
     assert "canary" not in str(refused.value)
 
 
+def test_files_are_read_below_one_folder_or_not_at_all() -> None:
+    name = "SYNCLINE_FILES_ROOT"
+    assert Settings.from_env({**REQUIRED, name: "/srv/files"}).files_root == Path("/srv/files")
+    assert Settings.from_env(REQUIRED).files_root is None
+
+
+@pytest.mark.parametrize("text", ["files", "./files", "~/files", "/", "//"])
+def test_a_folder_of_files_that_is_none_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"SYNCLINE_FILES_ROOT .* such as /srv/files"):
+        Settings.from_env({**REQUIRED, "SYNCLINE_FILES_ROOT": text})
+
+
 def test_allowed_networks_are_a_list_with_commas() -> None:
     name = "SYNCLINE_ALLOWED_NETWORKS"
     settings = Settings.from_env({**REQUIRED, name: "10.1.0.0/16, fd12::/32,"})
@@ -181,3 +197,39 @@ def test_allowed_networks_are_a_list_with_commas() -> None:
 def test_a_list_of_networks_that_is_none_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"SYNCLINE_ALLOWED_NETWORKS .* for example"):
         Settings.from_env({**REQUIRED, "SYNCLINE_ALLOWED_NETWORKS": text})
+
+
+KMS_KEY = "projects/example.com:acme-1/locations/europe-north1/keyRings/a_B/cryptoKeys/secrets"
+
+
+def test_a_key_of_cloud_kms_takes_the_place_of_a_file() -> None:
+    wanted = KeySettings(file=None, kms=KMS_KEY, kms_emulator=None)
+    env = {"SYNCLINE_KMS_KEY": KMS_KEY, "SYNCLINE_KEY_FILE": ""}
+    assert Settings.from_env({**REQUIRED, **env}).keys == wanted
+    assert read_key_settings(env) == wanted
+    assert read_key_settings({}) == KeySettings(file=None, kms=None, kms_emulator=None)
+
+
+@pytest.mark.parametrize("read", [Settings.from_env, read_key_settings])
+def test_two_keys_are_one_too_many(read: Callable[[Mapping[str, str]], object]) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        read({**REQUIRED, "SYNCLINE_KMS_KEY": KMS_KEY, "SYNCLINE_KEY_FILE": "k"})
+    assert str(refused.value) == (
+        "SYNCLINE_KMS_KEY and SYNCLINE_KEY_FILE are both set: set the one that is to be used."
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "secrets",
+        f"{KMS_KEY}/cryptoKeyVersions/1",
+        f"{KMS_KEY}\n",
+        f" {KMS_KEY}",
+        KMS_KEY.replace("keyRings", "keyrings"),
+        KMS_KEY.replace("acme", "a" * 150),
+    ],
+)
+def test_a_key_that_is_none_of_cloud_kms_is_refused_and_the_form_told(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^SYNCLINE_KMS_KEY is no key .*/cryptoKeys/KEY"):
+        read_key_settings({"SYNCLINE_KMS_KEY": name})

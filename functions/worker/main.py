@@ -3,9 +3,10 @@
 import functions_framework
 from flask import Request
 
-from shared.domain.task import MAX_BODY_BYTES, WARM_UP_PATH, read_task
+from shared.domain.task import LOOK_PATH, MAX_BODY_BYTES, WARM_UP_PATH, read_task
 from shared.edge import Answer, bad_task, private, read_body
 from shared.flow.attempt import Workshop, attempt_run
+from shared.flow.look import Lookout, look_at_quiet_connectors
 from shared.flow.warmth import Instance, warm_up
 from shared.gcp.oidc import callers_of_worker
 from shared.wiring import Wiring
@@ -15,7 +16,7 @@ _instance = Instance()
 
 @functions_framework.http
 def worker(request: Request) -> Answer:
-    """Attempt the run that a task names, or warm up."""
+    """Attempt the run that a task names, warm up, or look at connectors."""
     return private(request, "worker", callers_of_worker, _serve)
 
 
@@ -23,6 +24,9 @@ def _serve(wiring: Wiring, request: Request) -> Answer:
     is_cold = _instance.begin_request()
     if request.path.rstrip("/").endswith(WARM_UP_PATH):
         result = "warm" if warm_up(wiring.engine, wiring.open_queue) else "cold"
+    elif request.path.rstrip("/").endswith(LOOK_PATH):
+        look_at_quiet_connectors(Lookout.of(wiring.engine, wiring.key, wiring.settings))
+        result = "looked"
     else:
         body = read_body(request, MAX_BODY_BYTES)
         call = None if body is None else read_task(body)

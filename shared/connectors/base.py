@@ -1,14 +1,16 @@
 """What a connector type is, and what passes between it and the worker."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel
 
+from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
+from shared.errors import PermanentError, TransientError
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,40 +41,74 @@ def always_has_time() -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
-class SyncRequest:
+class ConnectorConfig(BaseModel):
+    """What a workspace says about a connector: each type has a model of its own."""
+
+    @classmethod
+    def cursors_of(cls, plain: Mapping[str, Any]) -> Mapping[str, str | None]:
+        """Return the streams that a stored config selects, by name, each with its cursor if any.
+
+        `plain` is a config of this type, without its secrets.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceAccess:
+    """What it takes to reach a source.
+
+    `config` is validated and holds its secrets. Whatever host it names is reached through `guard`,
+    and every connection that the type opens is one of `lines`, so that another thread can end it,
+    whatever it waits for then. Files of the deployment are found through `files`.
+    """
+
+    config: ConnectorConfig
+    guard: Guard = field(default_factory=Guard)
+    files: FilesRoot = field(default_factory=FilesRoot)
+    lines: Lines = field(default_factory=Lines, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncRequest(SourceAccess):
     """One slice of a run, as a connector type sees it.
 
-    `config` is validated and holds its secrets; `watermarks` are by stream; `dataset_url` is in
-    libpq form; `dataset_name` is the schema that belongs to the connector alone, lower-case words
-    joined by underscores, at most 50 characters; `<dataset_name>_staging` is used beside it.
+    `watermarks` are by stream; `dataset_url` is in libpq form; `dataset_name` is the schema that
+    belongs to the connector alone, lower-case words joined by underscores, at most 50 characters;
+    `<dataset_name>_staging` is used beside it.
 
-    `positions` is what the slice before of the same run left, by stream; empty in the first. Once
+    `reader` is the role of the database that may read what is loaded, if it is there.
+
+    `positions` is what earlier slices of the same run left, by stream; empty in the first. Once
     `has_time` says no, the type stops at its next page, loads what it read, and returns positions.
-
-    Whatever host `config` names is reached through `guard`, and every connection that the type
-    opens is one of `lines`, so that the sync ends when the run is not its worker's any more,
-    whatever it waits for then.
     """
 
     run_id: UUID
     connector_id: UUID
-    config: BaseModel
     watermarks: Mapping[str, Watermark]
     dataset_url: str = field(repr=False)
     dataset_name: str
+    reader: str | None = None
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
     has_time: HasTime = always_has_time
-    guard: Guard = field(default_factory=Guard)
-    lines: Lines = field(default_factory=Lines, repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamFailure:
+    """A stream that could not be synced, while at least one other of its run could."""
+
+    stream: str
+    error: TransientError | PermanentError
 
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
     """What a slice moved: counts of records, new watermarks, and facts for `metadata`.
 
-    With `positions` the source has more: the run goes on from them as another slice. Each slice has
-    to get on: one that returns the positions and watermarks it was given ends its run.
+    With `positions` there is more to do: the run goes on from them as another slice, at once or, if
+    there is trouble that it has to wait out, as another attempt. Each slice has to get on: one that
+    returns the positions and watermarks it was given ends its run. `failures` are of streams that
+    this run leaves as they are, or tries again after the wait; `finished` are the streams that came
+    to their end in this slice, each with the name of its table in the dataset.
     """
 
     records_processed: int
@@ -82,6 +118,34 @@ class SyncResult:
     watermarks: tuple[Watermark, ...]
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
     positions: Mapping[str, Position] | None = None
+    trouble: TransientError | None = None
+    failures: tuple[StreamFailure, ...] = ()
+    finished: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class SourceColumn:
+    """A column of a stream, with its type as the source names it."""
+
+    name: str
+    type: str
+    is_nullable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SourceStream:
+    """A stream that a source offers.
+
+    `settings` is what selects it: an element of the config's `streams`, with the primary key and
+    the best of `cursors`, which are the columns that may grow with every change, likely ones first.
+    """
+
+    name: str
+    kind: str
+    primary_key: tuple[str, ...]
+    cursors: tuple[str, ...]
+    columns: tuple[SourceColumn, ...]
+    settings: Mapping[str, object]
 
 
 ConfirmLease = Callable[[], None]
@@ -101,8 +165,19 @@ class ConnectorType(Protocol):
         ...
 
     @property
-    def config_model(self) -> type[BaseModel]:
+    def config_model(self) -> type[ConnectorConfig]:
         """The schema of `SyncRequest.config`; importing it must not import dlt."""
+        ...
+
+    def check(self, access: SourceAccess) -> Sequence[StreamFailure]:
+        """Prove cheaply that the config works; return what is wrong with single streams.
+
+        Raises `TransientError` or `PermanentError`, with a `fault`, if nothing can be synced.
+        """
+        ...
+
+    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
+        """Return what the source offers, by name; raise `TransientError` or `PermanentError`."""
         ...
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:

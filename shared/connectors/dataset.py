@@ -2,24 +2,25 @@
 
 A merge inserts rows whose primary key is new and updates rows of which a value differs. What is
 read again without a change is left alone and counts as neither. No value is rounded on its way:
-staging has the types of the source, and the dataset's columns are widened to hold them.
+staging has the types of the source, and the dataset's columns are widened to hold them, or get
+others beside them.
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
-from hashlib import sha256
 from math import isfinite
 from typing import Any, cast
 
+from dlt.common.data_types import DATA_TYPES
 from dlt.common.data_writers.escape import escape_postgres_literal
 from dlt.common.destination import PreparedTableSchema
 from dlt.common.destination.client import FollowupJobRequest, LoadJob
 from dlt.common.schema import Schema, TColumnSchema, TSchemaTables
-from dlt.common.schema.typing import TTableSchema
+from dlt.common.schema.typing import TTableSchema, TTableSchemaColumns
 from dlt.common.schema.utils import get_columns_names_with_prop, get_dedup_sort_tuple
-from dlt.common.storages import FileStorage
+from dlt.common.typing import VARIANT_FIELD_FORMAT
 from dlt.destinations.impl.postgres.configuration import (
     PostgresClientConfiguration,
     PostgresCredentials,
@@ -34,13 +35,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.dataset_columns import (
-    ColumnChange,
-    LoadTable,
-    fit_columns,
-    missing_tables,
-    tables_gone,
-)
+from shared.connectors.dataset_brought import Brought, Place, write_brought
+from shared.connectors.dataset_columns import fit_columns, missing_tables, tables_gone
+from shared.connectors.dataset_landing import ColumnChange, LoadTable
+from shared.connectors.dataset_merge import index_statement, merge_statement
+from shared.connectors.dataset_readers import grant_schema
 from shared.crash_points import CrashPoint, reach
 from shared.egress.lines import STATEMENT
 from shared.logs import log_event
@@ -55,25 +54,57 @@ _IDLE_SECONDS = 60
 """How long a transaction of ours may stand still, as it does while the lease is confirmed."""
 _STATEMENT_BYTES = 2 * 1024 * 1024
 """How much of a file becomes one INSERT, twice over; several copies of it are in memory."""
+_MOST_CHANGES = 100
+"""How many changes of columns a load tells; each is in the log as well."""
 
 
 @dataclass(slots=True)
 class LoadTally:
-    """What the merges of one load did; each merge adds to it after its commit."""
+    """What the merges of one load did; each merge adds to it after its commit.
+
+    `changes` are those of columns of the dataset, ready for JSON: `table`, `column` of the source,
+    the type it `was` (None if it is new) and `becomes`, and the column it `lands_in`.
+    """
 
     created: int = 0
     updated: int = 0
+    deleted: int = 0
+    changes: list[Mapping[str, str | None]] = field(default_factory=list[Mapping[str, str | None]])
+    changes_left_out: int = 0
+
+    def add(self, other: "LoadTally") -> None:
+        """Add what another tally has, as far as there is room for its changes."""
+        self.created += other.created
+        self.updated += other.updated
+        self.deleted += other.deleted
+        room = _MOST_CHANGES - len(self.changes)
+        self.changes += other.changes[:room]
+        self.changes_left_out += other.changes_left_out + len(other.changes[room:])
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """Return what a run's metadata say of the changes, ready for JSON; nothing if none."""
+        if not self.changes:
+            return {}
+        left_out = {"schema_changes_left_out": self.changes_left_out}
+        return {"schema_changes": self.changes} | (left_out if self.changes_left_out else {})
 
 
 class Dataset(postgres):
     """dlt's PostgreSQL destination, with our merge. One instance serves one load.
 
     All of a load runs on `connection`, which holds the turn: there is no writing without it. The
-    streams of `continued` bring only what came after earlier slices or runs.
+    streams of `continued` bring only what came after earlier slices or runs. What is `brought`
+    beside rows is written with their merge. The role `reader`, if there is one, may read the tables.
     """
 
     def __init__(
-        self, url: str, confirm_lease: ConfirmLease, continued: Collection[str] = ()
+        self,
+        url: str,
+        confirm_lease: ConfirmLease,
+        continued: Collection[str] = (),
+        *,
+        reader: str | None = None,
     ) -> None:
         super().__init__(
             credentials=_credentials(url),
@@ -86,6 +117,8 @@ class Dataset(postgres):
         self.connection: Connection | None = None
         self.confirm_lease = confirm_lease
         self.continued = continued
+        self.reader = reader
+        self.brought: Brought | None = None
         self.tally = LoadTally()
 
     @property
@@ -102,6 +135,23 @@ class Dataset(postgres):
         client.dataset = self
         client.sql_client = _SqlClient(client.sql_client, self)
         return client
+
+
+def set_session(connection: Connection, search_path: str) -> None:
+    """Bound what a load's statements and transactions may take, and say where names are found."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('search_path', %s, false),"
+            " set_config('statement_timeout', %s, false),"
+            " set_config('lock_timeout', %s, false),"
+            " set_config('idle_in_transaction_session_timeout', %s, false)",
+            (
+                search_path,
+                f"{STATEMENT.total_seconds():.0f}s",
+                f"{_LOCK_SECONDS}s",
+                f"{_IDLE_SECONDS}s",
+            ),
+        )
 
 
 class _TypeMapper(PostgresTypeMapper):
@@ -132,23 +182,15 @@ class _SqlClient(Psycopg2SqlClient):
         with self.with_alternative_dataset_name(self._home):
             return self.get_qualified_table_names(table)
 
+    def place_of(self, table: LoadTable) -> Place:
+        """Return where a table of the load lands."""
+        return Place(self._home, self.staging_dataset_name, table.name, table.key)
+
     def open_connection(self) -> Connection:
         if self._dataset.connection is None:
             raise RuntimeError("a load has no connection before its turn")
         self._conn = self._dataset.connection
-        with self._conn.cursor() as cursor:
-            cursor.execute(
-                "SELECT set_config('search_path', %s, false),"
-                " set_config('statement_timeout', %s, false),"
-                " set_config('lock_timeout', %s, false),"
-                " set_config('idle_in_transaction_session_timeout', %s, false)",
-                (
-                    self.fully_qualified_dataset_name(),
-                    f"{STATEMENT.total_seconds():.0f}s",
-                    f"{_LOCK_SECONDS}s",
-                    f"{_IDLE_SECONDS}s",
-                ),
-            )
+        set_session(self._conn, self.fully_qualified_dataset_name())
         return self._conn
 
     def close_connection(self) -> None:
@@ -184,7 +226,11 @@ class _Client(PostgresClient):
         missing = self._missing_tables(names if only_tables is None else only_tables)
         own = self.schema.dlt_table_names()
         super().update_stored_schema(own, expected_update, force=True)  # pyright: ignore[reportArgumentType] (None is its default)
-        return self._make_tables([name for name in names if name in missing])
+        made = self._make_tables([name for name in names if name in missing])
+        if made and self.dataset.reader is not None:
+            with self.sql_client.native_connection.cursor() as cursor:
+                grant_schema(cursor, self.dataset.reader, self.sql_client.dataset_name)
+        return made
 
     def _missing_tables(self, loaded: Iterable[str]) -> Collection[str]:
         continued = set(map(self.schema.naming.normalize_table_identifier, self.dataset.continued))
@@ -219,30 +265,15 @@ class _Client(PostgresClient):
 
 
 class _MergeRequest(SqlFollowupJob):
-    """The statements of one table's merge, a line each: the index of its key, then the merge."""
+    """The merge of one table, of which nothing can be written down before it begins."""
 
     @classmethod
     def generate_sql(
-        cls, table_chain: Sequence[PreparedTableSchema], sql_client: SqlClientBase[Any]
+        cls,
+        table_chain: Sequence[PreparedTableSchema],  # noqa: ARG003 (dlt's signature)
+        sql_client: SqlClientBase[Any],  # noqa: ARG003 (dlt's signature)
     ) -> list[str]:
-        table = cast("TTableSchema", table_chain[0])
-        name, columns = table.get("name") or "", table.get("columns", {})
-        target, staging = sql_client.get_qualified_table_names(name)
-        quote = sql_client.escape_column_name
-        newest = get_dedup_sort_tuple(table)
-        key = [quote(column) for column in get_columns_names_with_prop(table, "primary_key")]
-        index = quote(_index_name(name, key))
-        return [
-            f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {target} ({', '.join(key)})",
-            merge_statement(
-                target=target,
-                staging=staging,
-                key=key,
-                own=[quote(column) for column in columns if not column.startswith("_dlt_")],
-                columns=[quote(column) for column in columns],
-                newest_by=None if newest is None else quote(newest[0]),
-            ),
-        ]
+        return []
 
 
 class _MergeJob(SqlLoadJob):
@@ -253,83 +284,74 @@ class _MergeJob(SqlLoadJob):
         self._dataset = dataset
 
     def run(self) -> None:
-        with FileStorage.open_zipsafe_ro(self._file_path, "r", encoding="utf-8") as file:
-            statements: list[str] = file.read().splitlines()
         sql_client: _SqlClient = self._job_client.sql_client  # pyright: ignore[reportAssignmentType]
         reach(CrashPoint.STAGED)
         table = self._table(sql_client)
         with sql_client.begin_transaction():
-            changes = fit_columns(sql_client.native_connection, table)
-            *before, merge = statements
-            for statement in before:
-                sql_client.execute_sql(statement)
-            rows = sql_client.execute_sql(merge) or ((0, 0),)
+            landing = fit_columns(sql_client.native_connection, table)
+            sql_client.execute_sql(index_statement(table))
+            rows = sql_client.execute_sql(merge_statement(table, landing)) or ((0, 0),)
+            deleted = self._write_brought(sql_client, table)
             # Who gets the lease after this loads after the commit: it takes the turn, which is this
             # connection's, and the transaction ends before the turn does.
             self._dataset.confirm_lease()
         reach(CrashPoint.MERGED)
-        self._dataset.tally.created += rows[0][0]
-        self._dataset.tally.updated += rows[0][1]
-        _tell(table, changes)
+        told = [_told(table, change) for change in landing.changes]
+        self._dataset.tally.add(LoadTally(rows[0][0], rows[0][1], deleted, told))
+        for change in landing.changes:
+            _log_change(table, change)
+
+    def _write_brought(self, sql_client: "_SqlClient", table: LoadTable) -> int:
+        brought = self._dataset.brought
+        if brought is None:
+            return 0
+        with sql_client.native_connection.cursor() as cursor:
+            return write_brought(cursor, sql_client.place_of(table), brought)
 
     def _table(self, sql_client: "_SqlClient") -> LoadTable:
         table = cast("TTableSchema", self._load_table)
         target, staging = sql_client.target_and_staging(self.load_table_name)
-        key = get_columns_names_with_prop(table, "primary_key")
-        return LoadTable(self.load_table_name, key, target, staging)
-
-
-def _tell(table: LoadTable, changes: Sequence[ColumnChange]) -> None:
-    for change in changes:
-        log_event(
-            _log,
-            logging.INFO if change.was is None else logging.WARNING,
-            "dataset_column_changed",
-            "A column of the dataset was made or changed to hold what its source brings",
-            table=table.target,
-            column=change.column,
-            was=change.was,
-            becomes=change.becomes,
+        newest = get_dedup_sort_tuple(table)
+        return LoadTable(
+            name=self.load_table_name,
+            key=get_columns_names_with_prop(table, "primary_key"),
+            target=target,
+            staging=staging,
+            newest_by=None if newest is None else newest[0],
+            variants=_variants(table.get("columns", {}), self._schema),
+            carried=self._dataset.brought.carried if self._dataset.brought else frozenset(),
         )
 
 
-def merge_statement(
-    *,
-    target: str,
-    staging: str,
-    key: Sequence[str],
-    own: Sequence[str],
-    columns: Sequence[str],
-    newest_by: str | None,
-) -> str:
-    """Return the statement that merges staging into target and answers (created, updated).
+def _variants(columns: TTableSchemaColumns, schema: Schema) -> Mapping[str, str]:
+    """Return the columns that dlt made for values of another type, with the column of each."""
+    variants = {name for name, column in columns.items() if column.get("variant")}
+    names = {
+        schema.naming.shorten_fragments(source, VARIANT_FIELD_FORMAT % kind): source
+        for source in columns
+        for kind in (DATA_TYPES if variants else ())
+    }
+    return {name: names[name] for name in variants if name in names}
 
-    All names are quoted. `own` are the columns of the source, `columns` those and dlt's. Of
-    several staged rows with one key, the one with the greatest `newest_by` wins.
-    """
-    listed = ", ".join(columns)
-    order = ", ".join(key) + (f", {newest_by} DESC NULLS LAST" if newest_by else "")
-    values = [name for name in own if name not in key]
-    if values:
-        assignments = ", ".join(f"{name} = excluded.{name}" for name in columns if name not in key)
-        ours = ", ".join(f"t.{name}" for name in values)
-        theirs = ", ".join(f"excluded.{name}" for name in values)
-        action = f"UPDATE SET {assignments} WHERE ({ours}) IS DISTINCT FROM ({theirs})"
-    else:
-        action = "NOTHING"
-    return (
-        f"WITH merged AS (INSERT INTO {target} AS t ({listed})"
-        f" SELECT DISTINCT ON ({', '.join(key)}) {listed} FROM {staging} ORDER BY {order}"
-        f" ON CONFLICT ({', '.join(key)}) DO {action}"
-        # xmax is 0 in a row that was inserted, and this transaction in one that was updated.
-        " RETURNING (t.xmax = 0) AS created)"
-        " SELECT count(*) FILTER (WHERE created), count(*) FILTER (WHERE NOT created) FROM merged"
+
+def _told(table: LoadTable, change: ColumnChange) -> Mapping[str, str | None]:
+    return {
+        "table": table.name,
+        "column": change.column,
+        "was": change.was,
+        "becomes": change.becomes,
+        "lands_in": change.lands_in,
+    }
+
+
+def _log_change(table: LoadTable, change: ColumnChange) -> None:
+    log_event(
+        _log,
+        logging.INFO if change.was is None else logging.WARNING,
+        "dataset_column_changed",
+        "A column of the dataset was made or changed to hold what its source brings",
+        **{**_told(table, change), "table": table.target},
     )
-
-
-def _index_name(table: str, key: Sequence[str]) -> str:
-    digest = sha256("\0".join([table, *key]).encode()).hexdigest()[:12]
-    return f"syncline_key_{digest}"
 
 
 def _credentials(url: str) -> PostgresCredentials:

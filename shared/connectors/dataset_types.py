@@ -37,6 +37,21 @@ A date is no timestamp and a timestamp no date: midnight would be invented or dr
 without a zone is no instant: a zone would be. A bigint is no double: above 2^53 it would round.
 """
 
+_KINDS: Mapping[str, str] = {
+    **dict.fromkeys(_TEXTS, "text"),
+    **dict.fromkeys(_INTEGERS, "bigint"),
+    "numeric": "decimal",
+    "real": "double",
+    "double precision": "double",
+    "boolean": "bool",
+    "timestamp with time zone": "timestamp",
+    "timestamp without time zone": "timestamp",
+    "time without time zone": "time",
+    "jsonb": "json",
+    "bytea": "binary",
+}
+"""dlt's names for the types, where they are not the same."""
+
 _WIDENS: Mapping[tuple[str, str], str] = {("real", "double precision"): "double precision"}
 """By types of a column and of what was staged: the type that holds the values of both."""
 
@@ -63,6 +78,12 @@ def needed_type(held: str, staged: str) -> str | None:
     if brought.name in _HOLDS.get(column.name, frozenset()):
         return column.name if column.limits else held
     return _WIDENS.get((column.name, brought.name))
+
+
+def kind_of(name: str) -> str:
+    """Return what dlt calls a type, as it stands in names: `decimal` for `numeric(10,2)`."""
+    plain = _taken_apart(name).name
+    return _KINDS.get(plain) or re.sub(r"\W+", "_", plain)
 
 
 def _taken_apart(name: str) -> _Type:

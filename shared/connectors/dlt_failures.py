@@ -31,6 +31,7 @@ from dlt.normalize.exceptions import NormalizeException
 from dlt.sources.helpers.rest_client.exceptions import RESTClientException
 
 from shared.connectors.failure_kinds import Kind, permanent, told, transient
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.errors import SynclineError
 
@@ -39,20 +40,28 @@ _Table = tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str,
 _KEY = permanent(
     Reason.CONFIGURATION,
     "has a NULL in a primary key column, or in another that must have a value",
+    Fault.SCHEMA,
 )
 _CURSOR = permanent(
-    Reason.CONFIGURATION, "has no value in the cursor field, or one that cannot be compared"
+    Reason.CONFIGURATION,
+    "has no value in the cursor field, or one that cannot be compared",
+    Fault.SCHEMA,
 )
-_CONTRACT = permanent(Reason.CONFIGURATION, "does not fit the contract of its table")
-_SHAPE = permanent(Reason.CONFIGURATION, "does not fit its table")
+_CONTRACT = permanent(Reason.CONFIGURATION, "does not fit the contract of its table", Fault.SCHEMA)
+_SHAPE = permanent(Reason.CONFIGURATION, "does not fit its table", Fault.SCHEMA)
 _NORMALIZE = permanent(
     Reason.CONFIGURATION,
     "could not be prepared for loading: often a NULL in a primary key column",
+    Fault.SCHEMA,
 )
 _PAGES = permanent(
-    Reason.CONFIGURATION, "has pages that cannot be followed: check the connector's paging"
+    Reason.CONFIGURATION,
+    "has pages that cannot be followed: check the connector's paging",
+    Fault.SCHEMA,
 )
-_SETTINGS = permanent(Reason.CONFIGURATION, "are not complete or contradict each other")
+_SETTINGS = permanent(
+    Reason.CONFIGURATION, "are not complete or contradict each other", Fault.SETTINGS
+)
 _LIBRARY = permanent(Reason.INTERNAL, "lacks a library that the connector needs")
 _TERMINAL = permanent(Reason.INTERNAL, "could not be done, and a repeat would not help")
 _UNAVAILABLE = transient(Reason.DATASET_UNAVAILABLE, "did not take the load")

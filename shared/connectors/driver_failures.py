@@ -1,6 +1,7 @@
 """What the errors of database drivers mean, by SQLSTATE, number or, where there is none, text."""
 
 import re
+import sqlite3
 from collections.abc import Mapping, Sequence
 
 import psycopg2
@@ -18,23 +19,81 @@ from shared.connectors.failure_kinds import (
     permanent,
     transient,
 )
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 
-DriverError = psycopg2.Error | pymysql.MySQLError | NoSuchTableError
+DriverError = psycopg2.Error | pymysql.MySQLError | sqlite3.Error | NoSuchTableError
 
-_LOGIN = permanent(Reason.AUTHORIZATION, "refused the login: check user name and password")
-_LOCKED = permanent(
-    Reason.AUTHORIZATION, "refused the login: the account is locked or its password has expired"
+_LOGIN = permanent(
+    Reason.AUTHORIZATION, "refused the login: check user name and password", Fault.LOGIN
 )
-_PERMISSION = permanent(Reason.AUTHORIZATION, "does not permit the user to do this")
-_VALUE = permanent(Reason.CONFIGURATION, "could not compute one of the values of the query")
-_DATABASE = permanent(Reason.CONFIGURATION, "has no such database")
-_TABLE = permanent(Reason.CONFIGURATION, "has no such table or view")
-_COLUMN = permanent(Reason.CONFIGURATION, "has no such column")
-_QUERY = permanent(Reason.CONFIGURATION, "refused the query")
-_BUSY = transient(Reason.SOURCE_UNAVAILABLE, "has too many connections")
-_STOPPING = transient(Reason.SOURCE_UNAVAILABLE, "is shutting down or starting")
-_DEADLOCK = transient(Reason.SOURCE_UNAVAILABLE, "ended the query because of other work")
+_LOCKED = permanent(
+    Reason.AUTHORIZATION,
+    "refused the login: the account is locked or its password has expired",
+    Fault.LOGIN,
+)
+_PERMISSION = permanent(
+    Reason.AUTHORIZATION, "does not permit the user to do this", Fault.PERMISSION
+)
+_VALUE = permanent(
+    Reason.CONFIGURATION, "could not compute one of the values of the query", Fault.SCHEMA
+)
+_DATABASE = permanent(Reason.CONFIGURATION, "has no such database", Fault.NOT_FOUND)
+_TABLE = permanent(Reason.CONFIGURATION, "has no such table or view", Fault.NOT_FOUND)
+_COLUMN = permanent(Reason.CONFIGURATION, "has no such column", Fault.SCHEMA)
+_QUERY = permanent(Reason.CONFIGURATION, "refused the query", Fault.SCHEMA)
+_BUSY = transient(Reason.SOURCE_UNAVAILABLE, "has too many connections", Fault.UNAVAILABLE)
+_STOPPING = transient(Reason.SOURCE_UNAVAILABLE, "is shutting down or starting", Fault.UNAVAILABLE)
+_DEADLOCK = transient(
+    Reason.SOURCE_UNAVAILABLE, "ended the query because of other work", Fault.UNAVAILABLE
+)
+
+_OTHER_NAME = permanent(
+    Reason.CONFIGURATION,
+    "has a certificate for another host name: use a name that stands in it",
+    Fault.TLS,
+)
+_EXPIRED = permanent(
+    Reason.CONFIGURATION, "has a certificate that is not valid now: renew it there", Fault.TLS
+)
+_UNTRUSTED = permanent(
+    Reason.CONFIGURATION,
+    f"{CERTIFICATE.sentence}: give the certificate of the authority that signed it in tls_ca, or"
+    " see whether it has expired",
+    Fault.TLS,
+)
+_NO_TLS = permanent(
+    Reason.CONFIGURATION,
+    "offers no encrypted connection: switch that on there, or set tls to disable",
+    Fault.TLS,
+)
+_TLS_ONLY = permanent(
+    Reason.CONFIGURATION, "takes encrypted connections only: set tls to verify-full", Fault.TLS
+)
+_CLIENT_CERTIFICATE = permanent(
+    Reason.CONFIGURATION,
+    "wants a certificate that it knows: give one in tls_certificate, and its key in tls_key",
+    Fault.TLS,
+)
+
+_NO_SQLITE = permanent(
+    Reason.CONFIGURATION, "is no SQLite file, is encrypted, or is damaged", Fault.SCHEMA
+)
+_NOT_OPENED = permanent(
+    Reason.CONFIGURATION, "cannot be opened, or lies in a folder without room for its locks"
+)
+_UNFINISHED = transient(
+    Reason.SOURCE_UNAVAILABLE,
+    "is left in the middle of a change: open it with the program that writes it",
+    Fault.UNAVAILABLE,
+)
+_IN_USE = transient(
+    Reason.SOURCE_UNAVAILABLE, "is locked by a program that writes it", Fault.UNAVAILABLE
+)
+_ACTS = permanent(
+    Reason.CONFIGURATION, "has a view that does more than read its own tables", Fault.PERMISSION
+)
+_NOT_UTF8 = permanent(Reason.CONFIGURATION, "holds text that is not UTF-8", Fault.SCHEMA)
 
 _HELD = permanent(Reason.CONFIGURATION, "cannot hold one of the values that were read")
 _DUPLICATE = permanent(Reason.CONFIGURATION, "found two records with one primary key")
@@ -89,6 +148,11 @@ _LOADING: Mapping[str, Kind] = {
 # libpq gives no SQLSTATE for a connection that did not come to be: its English text is all there
 # is, and whatever is not known counts as transient.
 _BY_TEXT: tuple[tuple[str, Kind], ...] = (
+    (r"no encryption", _TLS_ONLY),
+    (
+        r"requires a valid client certificate|certificate required|alert unknown ca",
+        _CLIENT_CERTIFICATE,
+    ),
     (r"password authentication failed|no password supplied|no pg_hba\.conf entry", _LOGIN),
     (r'role ".*" does not exist|is not permitted to log in|authentication failed', _LOGIN),
     (r"permission denied for database", _PERMISSION),
@@ -100,7 +164,10 @@ _BY_TEXT: tuple[tuple[str, Kind], ...] = (
     (r"[Cc]onnection refused|No route to host|unreachable", REFUSED),
     # An encrypted connection that broke, which is no quarrel about the encryption.
     (r"SSL SYSCALL error|SSL connection has been closed|[Uu]nexpected eof", UNAVAILABLE),
-    (r"certificate verify failed|root certificate|certificate for .* does not match", CERTIFICATE),
+    (r"does not match host name|[Hh]ostname mismatch|IP address mismatch", _OTHER_NAME),
+    (r"certificate has expired|certificate is not yet valid", _EXPIRED),
+    (r"certificate verify failed|root certificate", _UNTRUSTED),
+    (r"does not support SSL|SSL is required but", _NO_TLS),
     (r"SSL|certificate", TLS),
 )
 
@@ -119,10 +186,37 @@ _BY_NUMBER: Mapping[int, Kind] = {
     **dict.fromkeys((1205, 1213), _DEADLOCK),
     **dict.fromkeys((1053, 1077, 1079), _STOPPING),
     **dict.fromkeys((1969, 3024), TIMEOUT),
-    **dict.fromkeys((2006, 2013, 1927, 1317), UNAVAILABLE),
-    **dict.fromkeys((2026, 3159), TLS),
+    **dict.fromkeys((2006, 1927, 1317), UNAVAILABLE),
+    3159: _TLS_ONLY,
 }
 """MySQL and MariaDB: the error number decides."""
+
+_BY_RESULT: Mapping[int, Kind] = {
+    sqlite3.SQLITE_AUTH: _ACTS,
+    sqlite3.SQLITE_BUSY: _IN_USE,
+    sqlite3.SQLITE_CANTOPEN: _NOT_OPENED,
+    sqlite3.SQLITE_CORRUPT: _NO_SQLITE,
+    sqlite3.SQLITE_INTERRUPT: TIMEOUT,
+    sqlite3.SQLITE_IOERR: UNAVAILABLE,
+    sqlite3.SQLITE_LOCKED: _IN_USE,
+    sqlite3.SQLITE_NOTADB: _NO_SQLITE,
+    sqlite3.SQLITE_PERM: _NOT_OPENED,
+    sqlite3.SQLITE_PROTOCOL: _IN_USE,
+    sqlite3.SQLITE_READONLY_CANTINIT: _UNFINISHED,
+    sqlite3.SQLITE_READONLY_CANTLOCK: _UNFINISHED,
+    sqlite3.SQLITE_READONLY_RECOVERY: _UNFINISHED,
+    sqlite3.SQLITE_READONLY_ROLLBACK: _UNFINISHED,
+    sqlite3.SQLITE_SCHEMA: _IN_USE,
+    sqlite3.SQLITE_TOOBIG: _VALUE,
+}
+"""SQLite: its result code decides, the extended one before the primary one."""
+
+_BY_SQLITE_TEXT: tuple[tuple[str, Kind], ...] = (
+    (r"no such column", _COLUMN),
+    (r"no such table|unknown database", _TABLE),
+    (r"unsafe use of", _ACTS),
+    (r"[Cc]ould not decode", _NOT_UTF8),
+)
 
 _OF_THE_SERVER = (pymysql.OperationalError, pymysql.InterfaceError, pymysql.InternalError)
 _OF_THE_CLIENT = (None, *range(2000, 3000))
@@ -146,6 +240,8 @@ def reading_kind(error: DriverError) -> Kind:
             return _by_sqlstate(error.pgcode, _READING, UNAVAILABLE)
         case psycopg2.Error():
             return _without_sqlstate(error)
+        case sqlite3.Error():
+            return _by_result(error)
         case _:
             return _by_number(error)
 
@@ -167,6 +263,8 @@ def driver_label(error: DriverError) -> str:
             return f"{name} {error.pgcode}"
         case pymysql.MySQLError() if (number := _number(error)) is not None:
             return f"{name} {number}"
+        case sqlite3.Error():
+            return f"{name} {_result(error)}"
         case _:
             return name
 
@@ -196,6 +294,21 @@ def _number(error: pymysql.MySQLError) -> int | None:
     return number if isinstance(number, int) else None
 
 
-def _by_text(text: str) -> Kind:
+def _by_result(error: sqlite3.Error) -> Kind:
+    code = _result(error)
+    known = _BY_RESULT.get(code, _BY_RESULT.get(code & 0xFF))
+    return _by_text(str(error), _BY_SQLITE_TEXT, _QUERY) if known is None else known
+
+
+def _result(error: sqlite3.Error) -> int:
+    """Return SQLite's extended result code; 1, its general one, for an error of the driver's."""
+    return getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+
+
+def _by_text(
+    text: str,
+    table: Sequence[tuple[str, Kind]] = _BY_TEXT,
+    otherwise: Kind = UNAVAILABLE,
+) -> Kind:
     start = text[:_TEXT_CHARS]
-    return next((kind for pattern, kind in _BY_TEXT if re.search(pattern, start)), UNAVAILABLE)
+    return next((kind for pattern, kind in table if re.search(pattern, start)), otherwise)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.errors import PermanentError, SynclineError, TransientError
 
@@ -16,32 +17,37 @@ class Kind:
     transient: bool
     code: str
     sentence: str
+    fault: Fault
 
 
-def transient(code: Reason, sentence: str) -> Kind:
+def transient(code: Reason, sentence: str, fault: Fault = Fault.OTHER) -> Kind:
     """Return a kind that is worth another attempt."""
-    return Kind(transient=True, code=code.value, sentence=sentence)
+    return Kind(transient=True, code=code.value, sentence=sentence, fault=fault)
 
 
-def permanent(code: Reason, sentence: str) -> Kind:
+def permanent(code: Reason, sentence: str, fault: Fault = Fault.OTHER) -> Kind:
     """Return a kind that waits for a person."""
-    return Kind(transient=False, code=code.value, sentence=sentence)
+    return Kind(transient=False, code=code.value, sentence=sentence, fault=fault)
 
 
-CERTIFICATE = permanent(Reason.CONFIGURATION, "has a certificate that cannot be trusted")
-TLS = permanent(Reason.CONFIGURATION, "does not agree on an encrypted connection")
-NAME = transient(Reason.SOURCE_UNAVAILABLE, "has a host name that cannot be resolved")
-REFUSED = transient(Reason.SOURCE_UNAVAILABLE, "cannot be reached")
-TIMEOUT = transient(Reason.SOURCE_UNAVAILABLE, "did not answer in time")
-UNAVAILABLE = transient(Reason.SOURCE_UNAVAILABLE, "failed or closed the connection")
+CERTIFICATE = permanent(Reason.CONFIGURATION, "has a certificate that cannot be trusted", Fault.TLS)
+TLS = permanent(Reason.CONFIGURATION, "does not agree on an encrypted connection", Fault.TLS)
+NAME = transient(
+    Reason.SOURCE_UNAVAILABLE, "has a host name that cannot be resolved", Fault.NAME_NOT_RESOLVED
+)
+REFUSED = transient(Reason.SOURCE_UNAVAILABLE, "cannot be reached", Fault.REFUSED)
+TIMEOUT = transient(Reason.SOURCE_UNAVAILABLE, "did not answer in time", Fault.TIMEOUT)
+UNAVAILABLE = transient(
+    Reason.SOURCE_UNAVAILABLE, "failed or closed the connection", Fault.UNAVAILABLE
+)
 
 
 def told(who: str, kind: Kind, label: str, retry_after: timedelta | None = None) -> SynclineError:
     """Return the error to raise. `label` is a class, a status or a code: never anyone's text."""
     message = f"{who} {kind.sentence} ({label})."
     if kind.transient:
-        return TransientError(message, code=kind.code, retry_after=retry_after)
-    return PermanentError(message, code=kind.code)
+        return TransientError(message, code=kind.code, fault=kind.fault, retry_after=retry_after)
+    return PermanentError(message, code=kind.code, fault=kind.fault)
 
 
 _INNER = (

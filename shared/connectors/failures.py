@@ -10,20 +10,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from shared.clock import utc_now
+from shared.connectors.access_failures import known_access_failure, ours, root_class, unread
 from shared.connectors.dlt_failures import loading_failure, reading_failure
-from shared.connectors.driver_failures import (
-    driver_label,
-    find_driver_error,
-    loading_kind,
-    reading_kind,
-)
+from shared.connectors.driver_failures import driver_label, find_driver_error, loading_kind
 from shared.connectors.failure_kinds import links_of, told, transient
-from shared.connectors.network_failures import network_failure
 from shared.domain.run import Reason
 from shared.errors import SynclineError
 
 _OUT_OF_ROOM = transient(Reason.INTERNAL, "ran out of memory, disk space or open files")
-_UNREAD = transient(Reason.INTERNAL, "could not be read")
 _NOT_LOADED = transient(Reason.INTERNAL, "did not complete")
 _ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
@@ -36,12 +30,11 @@ def source_failure(error: BaseException, *, now: datetime | None = None) -> Sync
     """
     links = tuple(links_of(error))
     return (
-        _ours(links)
-        or _source_database(links)
-        or network_failure(links, utc_now() if now is None else now)
+        ours(links)
+        or known_access_failure(links, utc_now() if now is None else now)
         or reading_failure(links)
         or _out_of_room(links)
-        or told("The source", _UNREAD, _root_class(error))
+        or unread(error)
     )
 
 
@@ -49,23 +42,12 @@ def dataset_failure(error: BaseException) -> SynclineError:
     """Return what an error while loading into the dataset means for the run."""
     links = tuple(links_of(error))
     return (
-        _ours(links)
+        ours(links)
         or _dataset_database(links)
         or loading_failure(links)
         or _out_of_room(links)
-        or told("The load", _NOT_LOADED, _root_class(error))
+        or told("The load", _NOT_LOADED, root_class(error))
     )
-
-
-def _ours(links: Sequence[BaseException]) -> SynclineError | None:
-    return next((link for link in links if isinstance(link, SynclineError)), None)
-
-
-def _source_database(links: Sequence[BaseException]) -> SynclineError | None:
-    found = find_driver_error(links)
-    if found is None:
-        return None
-    return told("The source database", reading_kind(found), driver_label(found))
 
 
 def _dataset_database(links: Sequence[BaseException]) -> SynclineError | None:
@@ -80,12 +62,3 @@ def _out_of_room(links: Sequence[BaseException]) -> SynclineError | None:
         if isinstance(link, MemoryError) or (isinstance(link, OSError) and link.errno in _ROOM):
             return told("The worker", _OUT_OF_ROOM, type(link).__name__)
     return None
-
-
-def _root_class(error: BaseException) -> str:
-    """Return the class of what an error was raised from, since wrappers say nothing."""
-    seen = {id(error)}
-    while error.__cause__ is not None and id(error.__cause__) not in seen:
-        error = error.__cause__
-        seen.add(id(error))
-    return type(error).__name__

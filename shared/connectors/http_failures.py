@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.connectors.failure_kinds import TIMEOUT, Kind, permanent, told, transient
+from shared.domain.fault import Fault
 from shared.domain.retry_after import parse_http_date, parse_retry_after
 from shared.domain.run import Reason
 from shared.errors import SynclineError
@@ -11,23 +12,34 @@ from shared.errors import SynclineError
 _CREDENTIALS = permanent(
     Reason.AUTHORIZATION,
     "refused the credentials: authorize the connector again, or check its key",
+    Fault.LOGIN,
 )
 _FORBIDDEN = permanent(
-    Reason.AUTHORIZATION, "does not permit this: check what the connector's account may read"
+    Reason.AUTHORIZATION,
+    "does not permit this: check what the connector's account may read",
+    Fault.PERMISSION,
 )
 _NOTHING = permanent(
-    Reason.CONFIGURATION, "has nothing at this address: check the connector's settings"
+    Reason.CONFIGURATION,
+    "has nothing at this address: check the connector's settings",
+    Fault.NOT_FOUND,
 )
 _REDIRECT = permanent(
-    Reason.CONFIGURATION, "redirects to another address: check the connector's settings"
+    Reason.CONFIGURATION,
+    "redirects to another address: check the connector's settings",
+    Fault.SETTINGS,
 )
-_REQUEST = permanent(Reason.CONFIGURATION, "refused the request: check the connector's settings")
+_REQUEST = permanent(
+    Reason.CONFIGURATION, "refused the request: check the connector's settings", Fault.SCHEMA
+)
 _UNSUPPORTED = permanent(
-    Reason.CONFIGURATION, "does not support the request: check the connector's settings"
+    Reason.CONFIGURATION,
+    "does not support the request: check the connector's settings",
+    Fault.SCHEMA,
 )
-_THROTTLED = transient(Reason.RATE_LIMITED, "asks for fewer requests")
-_FAILED = transient(Reason.SOURCE_UNAVAILABLE, "failed or is too busy")
-_UNUSABLE = transient(Reason.SOURCE_UNAVAILABLE, "gave an answer that cannot be used")
+_THROTTLED = transient(Reason.RATE_LIMITED, "asks for fewer requests", Fault.RATE_LIMITED)
+_FAILED = transient(Reason.SOURCE_UNAVAILABLE, "failed or is too busy", Fault.UNAVAILABLE)
+_UNUSABLE = transient(Reason.SOURCE_UNAVAILABLE, "gave an answer that cannot be used", Fault.SCHEMA)
 
 _BY_STATUS: Mapping[int, Kind] = {
     401: _CREDENTIALS,

@@ -24,19 +24,26 @@ from shared.connectors.failure_kinds import (
     transient,
 )
 from shared.connectors.http_failures import http_failure
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.errors import SynclineError
 
 _ADDRESS = permanent(
-    Reason.CONFIGURATION, "has an address that cannot be used: check the connector's settings"
+    Reason.CONFIGURATION,
+    "has an address that cannot be used: check the connector's settings",
+    Fault.SETTINGS,
 )
 _HEADER = permanent(
-    Reason.CONFIGURATION, "cannot be sent one of the headers: check the connector's key and headers"
+    Reason.CONFIGURATION,
+    "cannot be sent one of the headers: check the connector's key and headers",
+    Fault.SETTINGS,
 )
 _REDIRECTS = permanent(
-    Reason.CONFIGURATION, "redirects without an end: check the connector's settings"
+    Reason.CONFIGURATION,
+    "redirects without an end: check the connector's settings",
+    Fault.SETTINGS,
 )
-_NOT_JSON = transient(Reason.SOURCE_UNAVAILABLE, "gave an answer that is not JSON")
+_NOT_JSON = transient(Reason.SOURCE_UNAVAILABLE, "gave an answer that is not JSON", Fault.SCHEMA)
 
 # The first that fits decides, so that a class stands before those that it is derived from.
 _SPECIFIC: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Kind], ...] = (

@@ -3,28 +3,34 @@
 from collections.abc import Mapping
 
 from shared.connectors.failure_kinds import Kind, permanent, told, transient
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.errors import SynclineError
 
 _AGAIN = permanent(
-    Reason.AUTHORIZATION, "no longer accepts the authorization: authorize the connector again"
+    Reason.AUTHORIZATION,
+    "no longer accepts the authorization: authorize the connector again",
+    Fault.LOGIN,
 )
 _CONSENT = permanent(
     Reason.AUTHORIZATION,
     "did not grant what the connector asks for: authorize the connector again and allow it",
+    Fault.PERMISSION,
 )
 _CLIENT = permanent(
     Reason.AUTHORIZATION,
     "does not accept this deployment as a client: check its client id and secret, then authorize"
     " the connector again",
+    Fault.LOGIN,
 )
 _REQUEST = permanent(
     Reason.CONFIGURATION,
     "refused the request for a token: check the connector's OAuth settings, then authorize the"
     " connector again",
+    Fault.SETTINGS,
 )
-_TROUBLE = transient(Reason.SOURCE_UNAVAILABLE, "is in trouble for the moment")
-_THROTTLED = transient(Reason.RATE_LIMITED, "asks for fewer requests")
+_TROUBLE = transient(Reason.SOURCE_UNAVAILABLE, "is in trouble for the moment", Fault.UNAVAILABLE)
+_THROTTLED = transient(Reason.RATE_LIMITED, "asks for fewer requests", Fault.RATE_LIMITED)
 
 _BY_CODE: Mapping[str, Kind] = {
     **dict.fromkeys(("invalid_grant", "invalid_token", "expired_token", "login_required"), _AGAIN),

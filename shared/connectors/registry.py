@@ -1,12 +1,13 @@
 """Which connector types there are, found by slug and imported only when asked for.
 
-A type is a folder beside this file whose `__init__.py` holds `CONNECTOR_TYPE`. Listing slugs
-imports nothing, and a type's folder imports its source, and dlt with it, only to sync.
+A type is a folder beside this file whose `__init__.py` holds `CONNECTOR_TYPE`, and its `config.py`
+the schema of its config. Listing slugs imports nothing, and a type's folder imports its source, and
+dlt with it, only to sync.
 """
 
 from functools import cache
 from importlib import import_module
-from pkgutil import iter_modules
+from pathlib import Path
 
 import shared.connectors
 from shared.connectors.base import ConnectorType
@@ -16,8 +17,8 @@ from shared.errors import NotFoundError
 @cache
 def slugs() -> tuple[str, ...]:
     """Return the slugs of all connector types, in alphabetical order."""
-    folders = iter_modules(shared.connectors.__path__)
-    return tuple(sorted(module.name for module in folders if module.ispkg))
+    places = map(Path, shared.connectors.__path__)
+    return tuple(sorted(file.parent.name for place in places for file in place.glob("*/config.py")))
 
 
 @cache

@@ -1,72 +1,337 @@
-"""Move the streams of one slice into the dataset: extract, normalise, wait for the turn, merge."""
+"""Move the streams of one slice into the dataset, one after the other.
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+Each is read, prepared and merged before the next is opened, so that what one of them meets is its
+own trouble, and no more than one is on disk.
+"""
+
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import dlt
-from dlt.extract import DltResource
+from dlt.common.schema.typing import TTableSchemaColumns
 
 from shared.clock import monotonic
-from shared.connectors.base import ConfirmLease, Position, SyncRequest, SyncResult
-from shared.connectors.dataset import Dataset, LoadTally
+from shared.connectors.base import (
+    ConfirmLease,
+    Position,
+    StreamFailure,
+    SyncRequest,
+    SyncResult,
+    Watermark,
+)
+from shared.connectors.dataset import Dataset, LoadTally, set_session
+from shared.connectors.dataset_brought import Brought, Place, write_brought_alone
+from shared.connectors.dataset_refresh import Refresh
+from shared.connectors.dataset_rejects import Rejected, check_table_name
 from shared.connectors.failures import dataset_failure, source_failure
+from shared.connectors.postgres import LineConnection
 from shared.connectors.progress import StreamProgress
+from shared.connectors.rejects_screen import Screen, column_name
+from shared.connectors.rejects_values import Doubt
 from shared.connectors.sandbox import shut_in, working_folder
-from shared.connectors.slices import SliceTime, has_room
+from shared.connectors.slices import SliceTime, StreamTime, has_room
 from shared.connectors.turn import turn_of
 from shared.crash_points import CrashPoint, reach
-from shared.errors import SynclineError
+from shared.domain.fault import Fault
+from shared.domain.run import Reason
+from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
 
 LOAD_WAIT = timedelta(seconds=10)
 """How long a load waits for another of its connector before it takes the turn from it."""
 
+_SCHEMA = "syncline"
+"""What dlt calls what it loads; the dataset has its own name."""
+
+Record = dict[str, Any]
+
+
+class Whole(StrEnum):
+    """Where a slice begins to read a stream of which its run brings everything.
+
+    Rows of the dataset that the source has no more are deleted when the stream comes to its end.
+    """
+
+    BEGINS = "begins"
+    """Where the stream does."""
+    GOES_ON = "goes_on"
+    """Behind what earlier slices of the run have brought."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One stream to move: dlt's resource, and what it has read."""
+    """One stream to move: its records page by page, what identifies them, and how far they go.
 
-    resource: DltResource
+    `columns` are dlt's hints; a column without one gets the type of what it holds. A stream whose
+    columns all have one says by `doubts` which of them may hold what a dataset cannot take. `whole`
+    is said of a stream of which a run brings everything.
+    """
+
+    pages: Iterator[list[Record]]
     primary_key: tuple[str, ...]
     progress: StreamProgress
+    columns: TTableSchemaColumns = field(default_factory=dict[str, Any])
+    doubts: Mapping[str, Doubt] | None = None
+    whole: Whole | None = None
+
+
+OpenStream = Callable[[StreamTime], Stream]
+"""Looks at a stream's source, and makes what reads it within the time and room of a slice."""
 
 
 def run_streams(
     request: SyncRequest,
-    open_streams: Callable[[SliceTime], Sequence[Stream]],
+    streams: Mapping[str, OpenStream],
     confirm_lease: ConfirmLease,
     *,
+    others_are_done: bool = False,
     load_wait: timedelta = LOAD_WAIT,
 ) -> SyncResult:
-    """Move the streams into `request.dataset_name`; return counts, watermarks and positions.
+    """Move the streams, by name, into `request.dataset_name`; return what came of it.
 
-    `open_streams` makes them for the time that the slice has, without those that an earlier slice
-    of the run has finished; they are read one after the other. Nothing is loaded before everything
-    is read that there is time and room for. `confirm_lease` is called in this thread: once the turn
-    to load has come, and within the transaction of each merge. Raises `TransientError`,
-    `PermanentError` or `LeaseLostError`; the dataset then holds whole merges or nothing new.
+    `streams` are those that no earlier slice of the run has finished; `others_are_done` tells that
+    there are some that one has. A stream that fails does not stop the others, unless none of them
+    could be read. `confirm_lease` is called in this thread: once the turn to load has come, and
+    within the transaction of each merge. Raises `LeaseLostError`, and `TransientError` or
+    `PermanentError` if no stream of the run could be synced; the dataset then holds whole merges or
+    nothing new.
     """
     shut_in()
-    with request.lines.watched(), working_folder() as folder:
-        streams = open_streams(SliceTime(request.has_time, partial(has_room, folder)))
-        continued = [stream.progress.stream for stream in streams if _continues(request, stream)]
-        dataset = Dataset(request.dataset_url, confirm_lease, continued)
-        started = monotonic()
-        pipeline = _pipeline(folder, dataset, request.dataset_name)
+    work = _Slice(request, confirm_lease, load_wait)
+    with request.lines.watched():
+        for name, open_stream in streams.items():
+            if work.time.goes_on():
+                work.move(name, open_stream)
+            else:
+                work.left.append(name)
+            if work.is_hopeless:
+                break
+    return work.result(streams, others_are_done=others_are_done)
+
+
+class _Slice:
+    """What comes of the streams of a slice, one after the other."""
+
+    def __init__(
+        self, request: SyncRequest, confirm_lease: ConfirmLease, load_wait: timedelta
+    ) -> None:
+        self.time = SliceTime(request.has_time)
+        self.left: list[str] = []
+        self.is_hopeless = False
+        self._request = request
+        self._confirm_lease = confirm_lease
+        self._load_wait = load_wait
+        self._moved: list[StreamProgress] = []
+        self._failures: list[StreamFailure] = []
+        self._rejected: dict[str, Mapping[str, int]] = {}
+        self._tally = LoadTally()
+        self._reading_seconds = 0.0
+        self._loading_seconds = 0.0
+
+    def move(self, name: str, open_stream: OpenStream) -> None:
+        """Move one stream; whatever keeps it from that is taken note of, unless it is the lease."""
+        is_open = False
         try:
-            _extract(pipeline, streams)
-            extracted = monotonic()
-            _normalize(pipeline)
+            check_table_name(name, _table_name(name))
+            with working_folder() as folder:
+                stream = _opened(open_stream, StreamTime(self.time, partial(has_room, folder)))
+                is_open = True
+                error = self._move(stream, folder)
+            self._moved.append(stream.progress)
+        except (TransientError, PermanentError) as failed:
+            error = failed
+        if error is not None:
+            self._failures.append(StreamFailure(name, error))
+            self.is_hopeless = _ends_all(error, is_open=is_open)
+
+    def _move(self, stream: Stream, folder: Path) -> TransientError | PermanentError | None:
+        """Move what can be read of the stream; return why it is not all, if it is not."""
+        started = monotonic()
+        reading = _Reading(stream)
+        screen = Screen(stream.progress.stream, stream.primary_key, stream.doubts, stream.columns)
+        pages = screen.passed(reading)
+        first = next(pages, None)
+        if first is None:  # dlt would take its time to prepare nothing
+            self._reading_seconds += monotonic() - started
+            self._write_alone(stream, screen)
+            return reading.error
+        request = self._request
+        continued = [stream.progress.stream] if _continues(request, stream) else ()
+        dataset = Dataset(
+            request.dataset_url, self._confirm_lease, continued, reader=request.reader
+        )
+        pipeline = dlt.pipeline(
+            pipeline_name="syncline",
+            pipelines_dir=str(folder),
+            destination=dataset,
+            dataset_name=request.dataset_name,
+        )
+        try:
+            _prepare(pipeline, stream, chain([first], pages))
+            read = monotonic()
+            self._reading_seconds += read - started
             reach(CrashPoint.READ)
-            if any(stream.progress.records for stream in streams):
-                _load(pipeline, dataset, request, load_wait)
-                reach(CrashPoint.LOADED)
+            dataset.brought = self._brought(stream, screen)
+            _load(pipeline, dataset, request, self._load_wait)
+            reach(CrashPoint.LOADED)
+            self._loading_seconds += monotonic() - read
         finally:
             pipeline.deactivate()
-    return _result(request, streams, dataset.tally, _durations(started, extracted))
+        self._tally.add(dataset.tally)
+        self._rejected[stream.progress.stream] = screen.counts
+        return reading.error
+
+    def _write_alone(self, stream: Stream, screen: Screen) -> None:
+        """Write what a stream brought that has no row to load, if there is anything."""
+        brought = self._brought(stream, screen)
+        if not brought.needs_transaction:
+            return
+        started = monotonic()
+        request, name = self._request, stream.progress.stream
+        place = Place(
+            request.dataset_name,
+            f"{request.dataset_name}_staging",
+            _table_name(name),
+            [column_name(part) for part in stream.primary_key],
+        )
+        with _turn(request, self._load_wait, self._confirm_lease) as connection:
+            set_session(connection, "pg_catalog")
+            deleted = write_brought_alone(connection, place, brought, self._confirm_lease)
+        self._tally.add(LoadTally(deleted=deleted))
+        self._rejected[name] = screen.counts
+        self._loading_seconds += monotonic() - started
+
+    def _brought(self, stream: Stream, screen: Screen) -> Brought:
+        run_id = self._request.run_id
+        rejected = Rejected(stream.progress.stream, run_id, tuple(screen.rejects.values()))
+        if stream.whole is None:
+            return Brought(rejected, screen.carried)
+        refresh = Refresh(
+            run_id,
+            begins=stream.whole is Whole.BEGINS,
+            ends=not stream.progress.has_more,
+            keys=screen.keys,
+            is_spoilt=screen.has_rejected_unknown,
+        )
+        return Brought(rejected, screen.carried, refresh)
+
+    def result(self, streams: Mapping[str, OpenStream], *, others_are_done: bool) -> SyncResult:
+        """Return what the slice came to, or raise the error that kept every stream from it."""
+        failures = [*self._failures, *self._failures_of_the_rest(streams)]
+        trouble = next(
+            (one.error for one in failures if isinstance(one.error, TransientError)), None
+        )
+        if failures and not self._moved and not self.left and not others_are_done:
+            raise trouble or failures[0].error
+        is_unfinished = bool(self.left) or any(progress.has_more for progress in self._moved)
+        return SyncResult(
+            records_processed=sum(progress.records for progress in self._moved),
+            records_created=self._tally.created,
+            records_updated=self._tally.updated,
+            records_failed=sum(sum(counts.values()) for counts in self._rejected.values()),
+            watermarks=tuple(self._watermarks()),
+            metadata=self._metadata(),
+            positions=self._positions() if is_unfinished or trouble is not None else None,
+            # What is left to read is read first, if the source lets us.
+            trouble=trouble if self.is_hopeless or not is_unfinished else None,
+            failures=tuple(failures),
+            finished=self._finished(),
+        )
+
+    def _failures_of_the_rest(self, streams: Mapping[str, OpenStream]) -> list[StreamFailure]:
+        """Return a failure for each stream that was not tried, since none could have been read."""
+        if not self.is_hopeless:
+            return []
+        last = self._failures[-1]
+        names = list(streams)
+        return [StreamFailure(name, last.error) for name in names[names.index(last.stream) + 1 :]]
+
+    def _finished(self) -> Mapping[str, str]:
+        return {
+            progress.stream: _table_name(progress.stream)
+            for progress in self._moved
+            if not progress.has_more
+        }
+
+    def _watermarks(self) -> Iterator[Watermark]:
+        for progress in self._moved:
+            watermark = progress.watermark()
+            if watermark is not None:
+                yield watermark
+
+    def _positions(self) -> Mapping[str, Position]:
+        """Return where the run goes on, with what earlier slices finished."""
+        new = {progress.stream: progress.position for progress in self._moved}
+        known = {name: position for name, position in new.items() if position is not None}
+        return {**self._request.positions, **known}
+
+    def _metadata(self) -> Mapping[str, object]:
+        return {
+            "extract_ms": int(self._reading_seconds * 1_000),
+            "load_ms": int(self._loading_seconds * 1_000),
+            "streams": {progress.stream: progress.records for progress in self._moved},
+            "rejected": {name: counts for name, counts in self._rejected.items() if counts},
+            "records_deleted": self._tally.deleted,
+            "records_without_cursor": sum(progress.without_cursor for progress in self._moved),
+            **self._tally.metadata,
+        }
+
+
+def _table_name(stream: str) -> str:
+    return dlt.Schema(_SCHEMA).naming.normalize_table_identifier(stream)
+
+
+def _ends_all(error: TransientError | PermanentError, *, is_open: bool) -> bool:
+    """Tell whether no other stream can be read either; asking each would only take its time."""
+    if error.code in (Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY):
+        return True
+    if error.fault is None:
+        return False
+    fault = Fault(error.fault)
+    # A connection that does not come to be is none of the stream's affairs.
+    return fault.is_of_the_connector or (
+        not is_open and fault in (Fault.TIMEOUT, Fault.UNAVAILABLE)
+    )
+
+
+def _opened(open_stream: OpenStream, time: StreamTime) -> Stream:
+    try:
+        return open_stream(time)
+    except SynclineError:
+        raise
+    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
+        raise source_failure(error) from None
+
+
+class _Reading:
+    """The pages of a stream up to the first that cannot be read; then `error` says why.
+
+    What came before is loaded all the same if the source can go on behind it: a source that breaks
+    off again and again gets on, and of a record that cannot be read its elders do not suffer.
+    """
+
+    def __init__(self, stream: Stream) -> None:
+        self.error: TransientError | PermanentError | None = None
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[list[Record]]:
+        try:
+            yield from self._stream.pages
+        except LeaseLostError:
+            raise
+        except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
+            failure = source_failure(error)
+            if not isinstance(failure, TransientError | PermanentError):
+                raise failure from None
+            if not self._stream.progress.break_off():
+                raise failure from None
+            self.error = failure
 
 
 def _continues(request: SyncRequest, stream: Stream) -> bool:
@@ -77,34 +342,18 @@ def _continues(request: SyncRequest, stream: Stream) -> bool:
     return has_start or name in request.positions
 
 
-def _pipeline(folder: Path, dataset: Dataset, dataset_name: str) -> dlt.Pipeline:
-    return dlt.pipeline(
-        pipeline_name="syncline",
-        pipelines_dir=str(folder),
-        destination=dataset,
-        dataset_name=dataset_name,
+def _prepare(pipeline: dlt.Pipeline, stream: Stream, pages: Iterator[list[Record]]) -> None:
+    """Read the stream to files, and make of them what the load takes."""
+    resource = dlt.resource(
+        pages,
+        name=stream.progress.stream,
+        write_disposition="merge",
+        primary_key=list(stream.primary_key),
+        columns=stream.columns,
     )
-
-
-def _extract(pipeline: dlt.Pipeline, streams: Sequence[Stream]) -> None:
-    for stream in streams:
-        stream.resource.apply_hints(
-            write_disposition="merge",
-            primary_key=list(stream.primary_key),
-        )
-        stream.resource.max_table_nesting = 0  # a stream is one table
+    resource.max_table_nesting = 0  # a stream is one table
     try:
-        pipeline.extract(
-            [stream.resource for stream in streams], schema=dlt.Schema("syncline"), workers=1
-        )
-    except SynclineError:
-        raise
-    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
-        raise source_failure(error) from None
-
-
-def _normalize(pipeline: dlt.Pipeline) -> None:
-    try:
+        pipeline.extract(resource, schema=dlt.Schema(_SCHEMA), workers=1)
         pipeline.normalize()
     except SynclineError:
         raise
@@ -115,58 +364,24 @@ def _normalize(pipeline: dlt.Pipeline) -> None:
 def _load(
     pipeline: dlt.Pipeline, dataset: Dataset, request: SyncRequest, load_wait: timedelta
 ) -> None:
+    with _turn(request, load_wait, dataset.confirm_lease) as dataset.connection:
+        pipeline.load()
+
+
+@contextmanager
+def _turn(
+    request: SyncRequest, load_wait: timedelta, confirm_lease: ConfirmLease
+) -> Generator[LineConnection]:
+    """Hold the connector's turn to load; what goes wrong then is the dataset's."""
+    turn = turn_of(
+        request.connector_id, request.dataset_url, load_wait, confirm_lease, request.lines
+    )
     try:
-        turn = turn_of(
-            request.connector_id,
-            request.dataset_url,
-            load_wait,
-            dataset.confirm_lease,
-            request.lines,
-        )
-        with turn as dataset.connection:
-            dataset.confirm_lease()
+        with turn as connection:
+            confirm_lease()
             reach(CrashPoint.TURN_TAKEN)
-            pipeline.load()
+            yield connection
     except SynclineError:
         raise
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
         raise dataset_failure(error) from None
-
-
-def _durations(started: float, extracted: float) -> Mapping[str, int]:
-    return {
-        "extract_ms": int((extracted - started) * 1_000),
-        "load_ms": int((monotonic() - extracted) * 1_000),
-    }
-
-
-def _result(
-    request: SyncRequest,
-    streams: Sequence[Stream],
-    tally: LoadTally,
-    durations: Mapping[str, int],
-) -> SyncResult:
-    metadata: dict[str, Any] = {
-        **durations,
-        "streams": {stream.progress.stream: stream.progress.records for stream in streams},
-        "records_without_cursor": sum(stream.progress.without_cursor for stream in streams),
-    }
-    watermarks = (stream.progress.watermark() for stream in streams)
-    return SyncResult(
-        records_processed=sum(stream.progress.records for stream in streams),
-        records_created=tally.created,
-        records_updated=tally.updated,
-        records_failed=0,
-        watermarks=tuple(watermark for watermark in watermarks if watermark is not None),
-        metadata=metadata,
-        positions=_positions(request, streams),
-    )
-
-
-def _positions(request: SyncRequest, streams: Sequence[Stream]) -> Mapping[str, Position] | None:
-    """Return where the next slice goes on, or None if every stream is finished."""
-    if not any(stream.progress.has_more for stream in streams):
-        return None
-    new = {stream.progress.stream: stream.progress.position for stream in streams}
-    known = {name: position for name, position in new.items() if position is not None}
-    return {**request.positions, **known}

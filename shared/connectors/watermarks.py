@@ -26,12 +26,14 @@ _TYPES: tuple[tuple[str, type], ...] = (
 )
 _CURSOR_PARSERS: Mapping[str, Callable[[str], CursorValue]] = {
     "int": int,
-    "float": float,
     "decimal": Decimal,
-    "str": str,
-    "datetime": datetime.fromisoformat,
+    "float": float,
     "date": date.fromisoformat,
+    "datetime": datetime.fromisoformat,
+    "str": str,
 }
+CURSOR_TYPES = tuple(_CURSOR_PARSERS)
+"""What the value of a watermark may be, narrow types before wide ones; any text is a `str`."""
 _PARSERS: Mapping[str, Callable[[str], Value]] = {
     **_CURSOR_PARSERS,
     "time": time.fromisoformat,

@@ -1,13 +1,18 @@
 """What an attempt ended as: the value that says what to record."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
 from shared.domain.retry import Retry
-from shared.domain.run import RunStatus
+from shared.domain.run import Reason, RunStatus
 
 MAX_ERROR_CHARS = 2_000
+_LONGEST_HEALTH_REASON = 500
+_REASONS_OF_OURS = frozenset(
+    {Reason.INTERNAL, Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY, Reason.TIMED_OUT}
+)
+"""Why a run may fail whose connector is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +23,16 @@ class Counts:
     created: int
     updated: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What an attempt moved that does not end its run: the run goes on from `positions`."""
+
+    counts: Counts
+    positions: Mapping[str, object]
+    metadata: Mapping[str, object]
+    streams: Sequence[Mapping[str, str | None]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +47,8 @@ class Outcome:
     shown_status: str
     reason: str | None = None
     error: str | None = None
+    shortfall: str | None = None
+    """What a success lacks, as its schedule shows it."""
     retry_in: timedelta | None = None
     counts: Counts | None = None
     goes_on: bool = False
@@ -41,14 +58,29 @@ class Outcome:
     """For how long no other run of the connector starts."""
     positions: Mapping[str, object] | None = None
     """Where the next slice goes on, by stream; None leaves what is stored."""
+    streams: Sequence[Mapping[str, str | None]] = ()
+    """What became of single streams: `stream`, `status`, `error`, `fault`, `dataset_table`."""
     attempts_spent: int | None = None
     """How many of the run's attempts are spent from now on; None leaves what is stored."""
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
+    def health(self) -> str | None:
+        """Return what the outcome says about the connector's health; None for nothing."""
+        if self.status is RunStatus.SUCCESS:
+            return "healthy"
+        is_its_own = self.status is RunStatus.ERROR and self.reason not in _REASONS_OF_OURS
+        return "unhealthy" if is_its_own else None
+
+    @property
+    def health_reason(self) -> str | None:
+        """Return why the connector is unhealthy, if it is."""
+        return (self.error or "")[:_LONGEST_HEALTH_REASON] if self.health == "unhealthy" else None
+
+    @property
     def shown_error(self) -> str | None:
         """Return what the schedule shows as its last error."""
-        return self.error if self.shown_status in ("failed", "partial") else None
+        return self.error if self.shown_status == "failed" else self.shortfall
 
     @property
     def event_detail(self) -> Mapping[str, object]:
@@ -56,42 +88,49 @@ class Outcome:
         detail: dict[str, object] = {}
         if self.reason is not None:
             detail["reason"] = self.reason
-        if self.error is not None:
-            detail["error"] = self.error
+        if self.error is not None or self.shortfall is not None:
+            detail["error"] = self.error or self.shortfall
         if self.counts is not None:
             detail["records_processed"] = self.counts.processed
         return detail
 
 
-def succeeded(counts: Counts, metadata: Mapping[str, object], *, failed_before: int = 0) -> Outcome:
-    """Return the outcome of a sync that reached its end; rejected records make it partial.
+def succeeded(
+    counts: Counts,
+    metadata: Mapping[str, object],
+    *,
+    streams: Sequence[Mapping[str, str | None]] = (),
+    shortfall: str | None = None,
+) -> Outcome:
+    """Return the outcome of a sync that reached its end; with a `shortfall` it is partial.
 
-    `counts` are those of its last slice; `failed_before` were rejected in slices before it.
+    `counts` are those of its last slice.
     """
-    partial = counts.failed + failed_before > 0
     return Outcome(
         status=RunStatus.SUCCESS,
         event="succeeded",
-        shown_status="partial" if partial else "success",
+        shown_status="success" if shortfall is None else "partial",
+        reason=None if shortfall is None else Reason.PARTIAL,
+        shortfall=None if shortfall is None else bounded(shortfall),
         counts=counts,
         positions={},
+        streams=streams,
         metadata=metadata,
     )
 
 
-def goes_on(
-    counts: Counts, metadata: Mapping[str, object], positions: Mapping[str, object]
-) -> Outcome:
+def goes_on(moved: Moved) -> Outcome:
     """Return the outcome of a slice that is not the last: all attempts are there again."""
     return Outcome(
         status=RunStatus.SCHEDULED,
         event="slice_completed",
         shown_status="running",
-        counts=counts,
+        counts=moved.counts,
         goes_on=True,
-        positions=positions,
+        positions=moved.positions,
+        streams=moved.streams,
         attempts_spent=0,
-        metadata=metadata,
+        metadata=moved.metadata,
     )
 
 
@@ -106,8 +145,18 @@ def failed(reason: str, message: str) -> Outcome:
     )
 
 
-def waits_for_retry(reason: str, message: str, retry: Retry, *, attempt: int) -> Outcome:
-    """Return the outcome of an attempt that failed for a while; the schedule still shows a run."""
+def waits_for_retry(
+    reason: str,
+    message: str,
+    retry: Retry,
+    *,
+    attempt: int,
+    moved: Moved | None = None,
+) -> Outcome:
+    """Return the outcome of an attempt that failed for a while; the schedule still shows a run.
+
+    `moved` is what it did nevertheless.
+    """
     return Outcome(
         status=RunStatus.SCHEDULED,
         event="waits_for_retry",
@@ -118,6 +167,10 @@ def waits_for_retry(reason: str, message: str, retry: Retry, *, attempt: int) ->
         is_throttled=not retry.spends_attempt,
         connector_held_for=retry.asked_for,
         attempts_spent=attempt if retry.spends_attempt else attempt - 1,
+        counts=None if moved is None else moved.counts,
+        positions=None if moved is None else moved.positions,
+        streams=() if moved is None else moved.streams,
+        metadata={} if moved is None else moved.metadata,
     )
 
 

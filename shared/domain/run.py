@@ -98,6 +98,7 @@ class Reason(StrEnum):
     SLICE_TOO_LONG = "slice_too_long"
     TOO_MANY_SLICES = "too_many_slices"
     INTERNAL = "internal"
+    PARTIAL = "partial"
 
 
 CANCELLATIONS: Mapping[Reason, str] = {

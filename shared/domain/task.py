@@ -12,6 +12,9 @@ DISPATCH_DEADLINE = timedelta(minutes=30)
 WARM_UP_PATH = "/warm-up"
 """Beside the worker's URL: a call of it imports what a sync needs, and starts none."""
 
+LOOK_PATH = "/look"
+"""Beside the worker's URL: a call of it looks at connectors that nothing was heard of for long."""
+
 MAX_BODY_BYTES = 1_024
 """A task's body holds ids only; whatever is longer is none of ours."""
 

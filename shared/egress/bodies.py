@@ -6,6 +6,7 @@ from typing import Any
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError
 
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.egress.lines import Line
 from shared.errors import PermanentError, TransientError
@@ -87,11 +88,14 @@ class BoundedBody:
             f"An answer of {self._host} is larger than {self._most_bytes // 1024**2} MiB: ask it"
             " for smaller pages.",
             code=Reason.CONFIGURATION,
+            fault=Fault.SETTINGS,
         )
 
 
 def too_slow(host: str) -> TransientError:
     """Return the error of a host whose answer did not end in time."""
     return TransientError(
-        f"{host} did not give all of its answer in time.", code=Reason.SOURCE_UNAVAILABLE
+        f"{host} did not give all of its answer in time.",
+        code=Reason.SOURCE_UNAVAILABLE,
+        fault=Fault.TIMEOUT,
     )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from ipaddress import IPv4Address
 
 from shared.clock import monotonic
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.egress.addresses import Address, AddressPolicy
 from shared.egress.lines import CONNECT
@@ -36,6 +37,7 @@ class Guard:
                     f"{host} leads to {refusal}, which connectors may not reach. Use a public"
                     " address, or ask who runs this deployment to allow the network.",
                     code=Reason.CONFIGURATION,
+                    fault=Fault.ADDRESS_NOT_ALLOWED,
                 )
         return found
 
@@ -46,7 +48,11 @@ class Guard:
         `addresses_of`.
         """
         if not 0 < port <= _LARGEST_PORT:
-            raise PermanentError(f"{port} is no port: use 1 to 65535.", code=Reason.CONFIGURATION)
+            raise PermanentError(
+                f"{port} is no port: use 1 to 65535.",
+                code=Reason.CONFIGURATION,
+                fault=Fault.SETTINGS,
+            )
         addresses = self.addresses_of(host)
         until = monotonic() + timeout.total_seconds()
         error: OSError | None = None
@@ -58,8 +64,13 @@ class Guard:
                 return _connected(address, port, left)
             except OSError as failed:
                 error = failed
-        what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
-        raise TransientError(f"{host}:{port} {what}.", code=Reason.SOURCE_UNAVAILABLE) from error
+        is_late = error is None or isinstance(error, TimeoutError)
+        what = "did not answer in time" if is_late else "cannot be reached"
+        raise TransientError(
+            f"{host}:{port} {what}.",
+            code=Reason.SOURCE_UNAVAILABLE,
+            fault=Fault.TIMEOUT if is_late else Fault.REFUSED,
+        ) from error
 
 
 def _connected(address: Address, port: int, seconds: float) -> socket.socket:

@@ -11,6 +11,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from shared.clock import utc_now
+from shared.domain.fault import Fault
 from shared.domain.retry_after import parse_retry_after
 from shared.domain.run import Reason
 from shared.egress.bodies import BoundedBody, too_slow
@@ -96,6 +97,7 @@ class GuardedSession(requests.Session):
                 f"The source leads to another address than its own, {origin[1]}: what the connector"
                 " sends is not meant for it.",
                 code=Reason.CONFIGURATION,
+                fault=Fault.SETTINGS,
             )
         follows = kwargs.pop("allow_redirects", True)
         response = super().send(request, allow_redirects=False, **kwargs)
@@ -194,10 +196,13 @@ def _redirected(target: Origin, how: str) -> PermanentError:
     return PermanentError(
         f"The source redirects to {target[1]}, {how}: check the connector's settings.",
         code=Reason.CONFIGURATION,
+        fault=Fault.SETTINGS,
     )
 
 
 def _bad_url(what: str) -> PermanentError:
     return PermanentError(
-        f"The address {what}: check the connector's settings.", code=Reason.CONFIGURATION
+        f"The address {what}: check the connector's settings.",
+        code=Reason.CONFIGURATION,
+        fault=Fault.SETTINGS,
     )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
 
+from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.egress.addresses import Address
 from shared.errors import PermanentError, TransientError
@@ -34,7 +35,9 @@ def resolve(host: str, deadline: timedelta = DEADLINE) -> list[Address]:
     threading.Thread(target=_ask, args=(host, answer), name="resolve", daemon=True).start()
     if not answer.is_here.wait(deadline.total_seconds()):
         raise TransientError(
-            f"The name {host} was not resolved in time.", code=Reason.SOURCE_UNAVAILABLE
+            f"The name {host} was not resolved in time.",
+            code=Reason.SOURCE_UNAVAILABLE,
+            fault=Fault.NAME_NOT_RESOLVED,
         )
     if isinstance(answer.error, UnicodeError):
         raise _no_name(host) from answer.error
@@ -42,6 +45,7 @@ def resolve(host: str, deadline: timedelta = DEADLINE) -> list[Address]:
         raise TransientError(
             f"The name {host} cannot be resolved: check its spelling.",
             code=Reason.SOURCE_UNAVAILABLE,
+            fault=Fault.NAME_NOT_RESOLVED,
         ) from answer.error
     return answer.found
 
@@ -62,4 +66,5 @@ def _no_name(host: str) -> PermanentError:
     return PermanentError(
         f"{host[:80]!r} is not the name of a host: check the connector's settings.",
         code=Reason.CONFIGURATION,
+        fault=Fault.SETTINGS,
     )

@@ -22,13 +22,14 @@ from shared.domain.schedule import OverlapPolicy
 from shared.domain.slice_time import reading_time
 from shared.domain.task import DISPATCH_DEADLINE, TaskCall
 from shared.egress.addresses import AddressPolicy
+from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
 from shared.flow.enqueue import enqueue_runs
 from shared.flow.heartbeat import Hold, heartbeat
 from shared.flow.record import record
 from shared.flow.sync import Finished, SyncJob, run_sync
-from shared.gcp.sealing import LocalKey
+from shared.gcp.sealing import WrappingKey
 from shared.logs import log_event
 from shared.store.attempts import Recorded, lease_run, put_run_back, skip_run
 from shared.store.engine import single_statements
@@ -63,21 +64,32 @@ class Workshop:
 
     engine: Engine
     queue: "CloudTasksQueue"
-    key: LocalKey | None
+    key: WrappingKey | None
     dataset_url: str = field(repr=False)
     lease: timedelta
     slice: timedelta = timedelta(minutes=20)
     """How long a slice may take: a part of it to read, the rest to load what was read."""
     guard: Guard = field(default_factory=Guard)
     """The way to the hosts that tenants name."""
+    files: FilesRoot = field(default_factory=FilesRoot)
+    """The way to the files that they name."""
 
     @classmethod
     def of(
-        cls, engine: Engine, queue: "CloudTasksQueue", key: LocalKey | None, settings: Settings
+        cls, engine: Engine, queue: "CloudTasksQueue", key: WrappingKey | None, settings: Settings
     ) -> Self:
         """Return what a worker of this deployment works with."""
         guard = Guard(AddressPolicy(settings.allowed_networks))
-        return cls(engine, queue, key, settings.dataset_url, settings.lease, settings.slice, guard)
+        return cls(
+            engine,
+            queue,
+            key,
+            settings.dataset_url,
+            settings.lease,
+            settings.slice,
+            guard,
+            FilesRoot(settings.files_root),
+        )
 
 
 def attempt_run(
@@ -124,7 +136,7 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
 
 def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
     lines = Lines()
-    job = SyncJob(facts, workshop.dataset_url, workshop.key, workshop.guard, lines)
+    job = SyncJob(facts, workshop.dataset_url, workshop.key, workshop.guard, lines, workshop.files)
     _log_started(facts, is_cold=is_cold)
     reading = reading_time(workshop.slice, facts["attempt"], facts["metadata"])
     read_until = monotonic() + reading.total_seconds()

@@ -2,22 +2,31 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult, Watermark
-from shared.connectors.registry import connector_type
-from shared.connectors.secrets import join_secrets
 from shared.crash_points import CrashPoint, reach
-from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
-from shared.domain.retry import decide_retry, identity_of
+from shared.domain.dataset import dataset_name, reader_role
+from shared.domain.outcome import (
+    Counts,
+    Moved,
+    Outcome,
+    failed,
+    goes_on,
+    succeeded,
+    waits_for_retry,
+)
+from shared.domain.retry import Retry, decide_retry, identity_of
+from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
-from shared.errors import LeaseLostError, NotFoundError, PermanentError, TransientError
+from shared.errors import LeaseLostError, PermanentError, TransientError
+from shared.flow.shortfalls import failures_told, shortfall_of, streams_told
 from shared.flow.slices import add_up, kept_watermarks, require_progress
-from shared.gcp.sealing import LocalKey, SealedSecrets, unseal
+from shared.flow.sources import config_of, type_of
+from shared.gcp.sealing import WrappingKey
 from shared.logs import class_and_place, log_event
 from shared.store.rows import Row
 
@@ -31,19 +40,16 @@ Finished = tuple[Outcome, Sequence[Mapping[str, object]]]
 class SyncJob:
     """A leased run: the facts of its lease, where its records go, and the key to its secrets.
 
-    `guard` is its way out; `lines` are its connections, for whoever has to end it.
+    `guard` is its way out and `files` its way to files; `lines` are its connections, for whoever
+    has to end it.
     """
 
     facts: Row
     dataset_url: str = field(repr=False)
-    key: LocalKey | None
+    key: WrappingKey | None
     guard: Guard = field(default_factory=Guard)
     lines: Lines = field(default_factory=Lines)
-
-
-def dataset_name(connector: UUID) -> str:
-    """Return the schema that holds a connector's records; a renamed connector keeps it."""
-    return f"dataset_{connector.hex}"
+    files: FilesRoot = field(default_factory=FilesRoot)
 
 
 def run_sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished | None:
@@ -88,43 +94,30 @@ def _told(job: SyncJob, sync: Callable[[], Finished]) -> Finished | None:
 
 def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished:
     facts = job.facts
-    try:
-        type_ = connector_type(facts["connector_type"])
-    except NotFoundError as error:
-        raise PermanentError(str(error)) from error
+    type_ = type_of(facts)
     request = SyncRequest(
         run_id=facts["public_id"],
         connector_id=facts["connector_public_id"],
-        config=join_secrets(type_.config_model, facts["config"], _secrets(job)),
+        config=config_of(facts, type_, job.key),
         watermarks={
             mark["stream"]: Watermark(mark["stream"], mark["cursor"], mark["value"])
             for mark in facts["watermarks"] or ()
         },
         dataset_url=job.dataset_url,
         dataset_name=dataset_name(facts["connector_public_id"]),
+        reader=reader_role(facts["workspace_public_id"]),
         positions=facts["positions"],
         has_time=has_time,
         guard=job.guard,
+        files=job.files,
         lines=job.lines,
     )
     reach(CrashPoint.SECRETS_OPENED)
     result = type_.sync(request, confirm_lease)
-    if result.positions is not None:
+    if result.positions is not None and result.trouble is None:
         require_progress(request, result, facts["slices"])
     watermarks = [asdict(watermark) for watermark in kept_watermarks(request, result)]
     return _outcome(job, result), watermarks
-
-
-def _secrets(job: SyncJob) -> Mapping[str, str]:
-    facts = job.facts
-    if facts["ciphertext"] is None:
-        return {}
-    if job.key is None:
-        raise PermanentError("This deployment has no key to open the connector's secrets.")
-    sealed = SealedSecrets(
-        facts["ciphertext"], facts["nonce"], facts["wrapped_key"], facts["key_version"]
-    )
-    return unseal(job.key, sealed, facts["workspace_id"], facts["connector_public_id"])
 
 
 def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
@@ -135,25 +128,51 @@ def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
         updated=result.records_updated,
         failed=result.records_failed,
     )
+    goes_on_from_before = facts["slices"] or facts["positions"]
     metadata: dict[str, Any] = {
-        **(add_up(facts["metadata"], result.metadata) if facts["slices"] else result.metadata),
+        **(add_up(facts["metadata"], result.metadata) if goes_on_from_before else result.metadata),
         "connector_slug": facts["connector_type"],
+        # By stream, and without those of attempts before, which may have passed.
+        "failed_streams": failures_told(result.failures),
     }
+    streams = streams_told(result)
     if result.positions is not None:
-        return goes_on(counts, metadata, result.positions)
-    return succeeded(counts, metadata, failed_before=facts["records_failed"] or 0)
+        moved = Moved(counts, result.positions, metadata, streams)
+        if result.trouble is None:
+            return goes_on(moved)
+        retry = _retry(job, result.trouble.retry_after)
+        if retry is not None:
+            return waits_for_retry(
+                result.trouble.code,
+                str(result.trouble),
+                retry,
+                attempt=facts["attempt"],
+                moved=moved,
+            )
+    rejected = counts.failed + (facts["records_failed"] or 0)
+    shortfall = shortfall_of(result.failures, rejected)
+    # A stream that failed counts as one record: whoever looks for a shortfall looks there.
+    return succeeded(
+        replace(counts, failed=counts.failed + len(result.failures)),
+        metadata,
+        streams=streams,
+        shortfall=shortfall,
+    )
 
 
 def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta | None) -> Outcome:
+    retry = _retry(job, retry_after)
+    if retry is None:
+        return failed(code, message)
+    return waits_for_retry(code, message, retry, attempt=job.facts["attempt"])
+
+
+def _retry(job: SyncJob, retry_after: timedelta | None) -> Retry | None:
     facts = job.facts
-    attempt = facts["attempt"]
-    retry = decide_retry(
+    return decide_retry(
         identity_of(facts["public_id"], facts["slices"]),
-        attempt,
+        facts["attempt"],
         facts["max_attempts"],
         retry_after,
         throttled_for=facts["leased_at"] - (facts["throttled_since"] or facts["leased_at"]),
     )
-    if retry is None:
-        return failed(code, message)
-    return waits_for_retry(code, message, retry, attempt=attempt)

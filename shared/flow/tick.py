@@ -14,10 +14,10 @@ from sqlalchemy import Engine
 from shared.clock import monotonic
 from shared.crash_points import CrashPoint, reach
 from shared.flow.enqueue import EnqueueReport, enqueue_due
+from shared.flow.errands import order_errands
 from shared.flow.patience import USUAL, Patience
 from shared.flow.plan import PlanReport, plan_due
 from shared.flow.rescue import rescue
-from shared.flow.wake import wake_worker
 from shared.flow.zone_data import replan_older_zone_data
 from shared.logs import log_event
 from shared.store.engine import single_statements
@@ -62,7 +62,7 @@ def run_tick(
     planned = plan_due(engine, at, look_ahead, lambda: has_time(_SHARE_THROUGH_PLANNING))
     reach(CrashPoint.PLANNED)
     enqueued = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
-    wake_worker(engine, queue, at)
+    order_errands(engine, queue, at)
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)
     report = _report(rescued, planned, enqueued)

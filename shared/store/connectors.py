@@ -1,9 +1,10 @@
 """Connectors and their sealed secrets."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from shared.store.rows import Row
 from shared.store.tables import connector_credential, workspace_connector
@@ -14,12 +15,25 @@ _PUBLIC = (
     workspace_connector.c.connector_type,
     workspace_connector.c.name,
     workspace_connector.c.config,
+    workspace_connector.c.secret_pointers,
     workspace_connector.c.status,
     workspace_connector.c.health,
     workspace_connector.c.health_reason,
+    workspace_connector.c.health_next_check_at,
     workspace_connector.c.created_at,
     workspace_connector.c.updated_at,
 )
+_SEALED = (
+    connector_credential.c.connector_id,
+    connector_credential.c.workspace_id,
+    connector_credential.c.ciphertext,
+    connector_credential.c.nonce,
+    connector_credential.c.wrapped_key,
+    connector_credential.c.key_version,
+    connector_credential.c.token_version,
+)
+_LONGEST_REASON = 500
+_MOST_VERSIONS = 1_000
 
 
 def insert_connector(connection: Connection, values: dict[str, Any]) -> Row:
@@ -68,6 +82,19 @@ def update_connector(connection: Connection, connector_id: int, values: dict[str
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
 
 
+def note_health(
+    connection: Connection, connector_id: int, *, reason: str | None, next_check_at: datetime
+) -> None:
+    """Note that a connector was looked at: unhealthy with a reason, and else healthy."""
+    values = {
+        "health": "healthy" if reason is None else "unhealthy",
+        "health_reason": None if reason is None else reason[:_LONGEST_REASON],
+        "health_next_check_at": next_check_at,
+    }
+    query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
+    connection.execute(query.values(values))
+
+
 def delete_credential(connection: Connection, connector_id: int) -> None:
     """Destroy a connector's sealed secrets."""
     query = delete(connector_credential).where(connector_credential.c.connector_id == connector_id)
@@ -78,6 +105,61 @@ def delete_credentials(connection: Connection, workspace_id: int) -> None:
     """Destroy the sealed secrets of all connectors of a workspace."""
     query = delete(connector_credential).where(connector_credential.c.workspace_id == workspace_id)
     connection.execute(query)
+
+
+def lagging_credentials(
+    connection: Connection, key_version: str, *, after_id: int, limit: int
+) -> Sequence[Row]:
+    """Return up to `limit` sealed secrets of all workspaces whose key has another version.
+
+    They come in the order of their connectors' internal keys, after `after_id`.
+    """
+    query = (
+        select(*_SEALED, workspace_connector.c.public_id)
+        .join_from(connector_credential, workspace_connector)
+        .where(connector_credential.c.key_version != key_version)
+        .where(connector_credential.c.connector_id > after_id)
+        .order_by(connector_credential.c.connector_id)
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def replace_seal(
+    connection: Connection,
+    before: Row,
+    *,
+    ciphertext: bytes,
+    nonce: bytes,
+    wrapped_key: bytes,
+    key_version: str,
+) -> bool:
+    """Store the same secrets under another seal; return whether they were still those of `before`.
+
+    `token_version` stays: who refreshes the secrets meanwhile must not lose what it got for them.
+    """
+    query = (
+        update(connector_credential)
+        .where(connector_credential.c.workspace_id == before["workspace_id"])
+        .where(connector_credential.c.connector_id == before["connector_id"])
+        .where(connector_credential.c.token_version == before["token_version"])
+        .where(connector_credential.c.key_version == before["key_version"])
+        .values(
+            ciphertext=ciphertext, nonce=nonce, wrapped_key=wrapped_key, key_version=key_version
+        )
+    )
+    return connection.execute(query).rowcount == 1
+
+
+def count_seals(connection: Connection) -> Mapping[str, int]:
+    """Return how many sealed secrets there are, by the version of their key."""
+    query = (
+        select(connector_credential.c.key_version, func.count())
+        .group_by(connector_credential.c.key_version)
+        .order_by(connector_credential.c.key_version)
+        .limit(_MOST_VERSIONS)
+    )
+    return dict(connection.execute(query).all())
 
 
 def list_connectors(

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func
 from sqlalchemy.dialects.postgresql import insert
 
+from shared.store.rows import Row
 from shared.store.sql import load_sql
 from shared.store.tables import worker_instance
 
@@ -22,9 +23,13 @@ def note_worker_seen(connection: Connection, instance: UUID) -> None:
     connection.execute(delete(worker_instance).where(worker_instance.c.last_seen_at < at - _KEPT))
 
 
-def wants_warm_up(
+def wanted_errands(
     connection: Connection, *, now: datetime, soon: timedelta, idle: timedelta
-) -> bool:
-    """Tell whether a run starts within `soon` and no worker gave a sign of life for `idle`."""
+) -> Row:
+    """Return what a worker is wanted for beside runs, as booleans.
+
+    `warm_up`: a run starts within `soon` and no worker gave a sign of life for `idle`. `look`:
+    nothing was heard of a connector for long.
+    """
     parameters = {"now": now, "soon": soon, "idle": idle}
-    return connection.execute(load_sql("wants_warm_up"), parameters).scalar_one()
+    return connection.execute(load_sql("wanted_errands"), parameters).mappings().one()

@@ -3,7 +3,19 @@
 from flask import Flask, Response, request
 
 from shared.logs import bind_trace
-from shared.web import blackouts, connectors, due, health, preview, runs, schedules
+from shared.web import (
+    blackouts,
+    connector_types,
+    connectors,
+    datasets,
+    due,
+    health,
+    look,
+    preview,
+    runs,
+    schedules,
+    watermarks,
+)
 from shared.web.auth import wiring
 from shared.web.problems import register_problems
 from shared.wiring import Wiring
@@ -17,7 +29,19 @@ def create_app(parts: Wiring) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
     app.extensions["syncline"] = parts
-    for module in (health, blackouts, connectors, due, preview, schedules, runs):
+    for module in (
+        health,
+        blackouts,
+        connector_types,
+        connectors,
+        datasets,
+        look,
+        due,
+        preview,
+        schedules,
+        runs,
+        watermarks,
+    ):
         app.register_blueprint(module.blueprint)
     register_problems(app)
     app.before_request(_note_trace)

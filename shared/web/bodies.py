@@ -49,6 +49,13 @@ class NewConnectorBody(Body):
     config: dict[str, Any]
 
 
+class ConnectorChangesBody(Body):
+    """What to change of a connector; what is not set stays as it is."""
+
+    name: Name | None = None
+    config: dict[str, Any] | None = None
+
+
 class TimingBody(Body):
     """When a connector is synced; the recurrence's own rules are the domain's."""
 
@@ -105,6 +112,13 @@ class CancelBody(Body):
     """Why a run is cancelled, for its timeline."""
 
     note: Note | None = None
+
+
+class WatermarkBody(Body):
+    """Where the next sync of a stream starts, written as the API shows it."""
+
+    value: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
+    type: Literal["int", "decimal", "float", "date", "datetime", "str"] | None = None
 
 
 Clock = Annotated[str, StringConstraints(max_length=20)]

@@ -1,4 +1,4 @@
-"""/api/v2/connectors: create, read, disable, enable and delete connectors."""
+"""/api/v2/connectors: create, read, change, disable, enable and delete connectors."""
 
 import uuid
 from typing import Any
@@ -7,12 +7,12 @@ from flask import Blueprint, url_for
 
 from shared.domain.access import Role
 from shared.errors import NotFoundError
-from shared.flow.manage import create_connector
+from shared.flow.connectors import change_connector, create_connector
 from shared.flow.retire import delete_connector, disable_connector, enable_connector
 from shared.store.connectors import find_connector, list_connectors
 from shared.store.engine import single_statements
 from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import NewConnectorBody, read_body
+from shared.web.bodies import ConnectorChangesBody, NewConnectorBody, read_body
 from shared.web.paging import page, page_cursor, page_limit
 from shared.web.planner import planner
 from shared.web.present import present_connector
@@ -57,6 +57,22 @@ def read(connector: uuid.UUID) -> dict[str, Any]:
         row = find_connector(connection, principal().workspace_id, connector)
     if row is None:
         raise NotFoundError("There is no such connector.")
+    return present_connector(row)
+
+
+@blueprint.patch("/<uuid:connector>")
+@requires(Role.EDITOR)
+def change(connector: uuid.UUID) -> dict[str, Any]:
+    """Change the name or the config of a connector; secrets that are left out stay."""
+    body = read_body(ConnectorChangesBody)
+    row = change_connector(
+        wiring().engine,
+        principal(),
+        wiring().key,
+        connector,
+        name=body.name,
+        config=body.config,
+    )
     return present_connector(row)
 
 

@@ -4,15 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from shared.connectors.registry import connector_type
-from shared.connectors.secrets import secret_fields
+from shared.domain.dataset import dataset_name
 from shared.domain.next_run import find_next_run
 from shared.domain.outlook import is_paused, outlook
 from shared.domain.recurrence import Recurrence
 from shared.domain.run import RunStatus
 from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, Schedule, build_recurrence
 from shared.errors import RecurrenceError
-from shared.flow.sync import dataset_name
 from shared.store.outlook import to_schedule_state
 from shared.store.rows import Row
 from shared.store.schedules import to_schedule
@@ -20,16 +18,17 @@ from shared.web.windows import caller_windows
 
 
 def present_connector(row: Row) -> dict[str, Any]:
-    """Return a connector; of its secrets only the names of the fields."""
+    """Return a connector; of its secrets only where in the config they are set."""
     return {
         "id": str(row["public_id"]),
         "type": row["connector_type"],
         "name": row["name"],
         "config": row["config"],
-        "secret_fields": sorted(secret_fields(connector_type(row["connector_type"]).config_model)),
+        "secrets_set": row["secret_pointers"],
         "status": row["status"],
         "health": row["health"],
         "health_reason": row["health_reason"],
+        "health_next_check_at": instant(row["health_next_check_at"]),
         "dataset": {"schema": dataset_name(row["public_id"])},
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),

@@ -12,13 +12,16 @@ from shared.errors import (
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
+    PermanentError,
     SynclineError,
+    TransientError,
     UnauthenticatedError,
 )
 from shared.flow.trigger import RunActiveError
 from shared.logs import class_and_place, log_event
 
 _log = logging.getLogger(__name__)
+_OURS = "internal"
 _MAX_ERRORS = 20
 _MAX_DETAIL = 2_000
 _MAX_TOKEN = 100
@@ -29,6 +32,9 @@ _STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
     ForbiddenError: (403, "Not allowed"),
     NotFoundError: (404, "Not found"),
     ConflictError: (409, "Conflict"),
+    # Somebody else's server stood in the way, which is no failure of ours.
+    PermanentError: (424, "The source cannot be read"),
+    TransientError: (424, "The source cannot be read now"),
 }
 
 
@@ -49,7 +55,7 @@ def problem(status: int, title: str, code: str, detail: str, **more: object) -> 
 
 def _known(error: SynclineError) -> Response:
     for kind, (status, title) in _STATUS.items():
-        if isinstance(error, kind):
+        if isinstance(error, kind) and error.code != _OURS:
             response = problem(status, title, error.code, str(error), **_more(error))
             if status == 401:  # noqa: PLR2004
                 response.headers["WWW-Authenticate"] = 'Bearer realm="syncline"'
@@ -73,6 +79,8 @@ def _more(error: SynclineError) -> dict[str, object]:
             }
         case RunActiveError():
             return {"run_id": str(error.run)}
+        case PermanentError() | TransientError():
+            return {"fault": error.fault}
         case _:
             return {}
 

@@ -1,8 +1,11 @@
 """Small databases that connector tests read from and load into."""
 
 import json
+import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -19,6 +22,7 @@ from shared.connectors.base import (
     always_has_time,
 )
 from shared.connectors.registry import connector_type
+from shared.egress.files import FilesRoot
 from tests.loopback import LOOPBACK
 
 PASSWORD = "hunter2-canary"
@@ -88,6 +92,31 @@ class MariaDb:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class SqliteFile:
+    """A SQLite file in a folder that the deployment allows; every call has its own connection."""
+
+    root: Path
+    name: str = "shop.db"
+
+    @property
+    def path(self) -> Path:
+        return self.root / self.name
+
+    @property
+    def url(self) -> str:
+        return f"sqlite:///{self.name}"
+
+    @property
+    def files(self) -> FilesRoot:
+        return FilesRoot(self.root)
+
+    def execute(self, *statements: str) -> None:
+        with closing(sqlite3.connect(self.path)) as connection, connection:
+            for statement in statements:
+                connection.execute(statement)
+
+
 def hold_lease() -> None:
     """Confirm every lease."""
 
@@ -100,17 +129,21 @@ def never_has_time() -> bool:
 class Shop:
     """One connector over its life: it keeps watermarks and positions as the database does."""
 
-    def __init__(self, config: Mapping[str, Any], dataset: Postgres) -> None:
+    def __init__(
+        self, config: Mapping[str, Any], dataset: Postgres, files: FilesRoot | None = None
+    ) -> None:
         self.type = connector_type("database")
         self.config = self.type.config_model.model_validate(config)
         self.dataset = dataset
+        self.files = files or FilesRoot()
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
         self.positions: dict[str, Position] = {}
+        self._run_id = uuid4()
 
     def request(self, has_time: HasTime = always_has_time) -> SyncRequest:
         return SyncRequest(
-            run_id=uuid4(),
+            run_id=self._run_id,
             connector_id=self.connector_id,
             config=self.config,
             watermarks=dict(self.watermarks),
@@ -119,12 +152,15 @@ class Shop:
             positions=self.positions,
             has_time=has_time,
             guard=LOOPBACK,
+            files=self.files,
         )
 
     def sync(
         self, confirm_lease: ConfirmLease = hold_lease, has_time: HasTime = always_has_time
     ) -> SyncResult:
         """Do the next slice, which is the first and last one while there is time."""
+        if not self.positions:
+            self._run_id = uuid4()  # slices of one run share it
         result = self.type.sync(self.request(has_time), confirm_lease)
         self.watermarks |= {watermark.stream: watermark for watermark in result.watermarks}
         self.positions = json.loads(json.dumps(result.positions or {}))

@@ -25,7 +25,7 @@ def find_mariadbd() -> str | None:
 
 
 @contextmanager
-def run_mariadb(program: str, folder: Path) -> Generator[int]:
+def run_mariadb(program: str, folder: Path, *options: str) -> Generator[int]:
     """Run a server with its data in `folder` and yield its port; end it by its process."""
     data, port = folder / "data", _free_port()
     init = folder / "init.sql"
@@ -56,6 +56,7 @@ def run_mariadb(program: str, folder: Path) -> Generator[int]:
                 "--innodb-buffer-pool-size=64M",
                 "--innodb-flush-log-at-trx-commit=0",
                 "--skip-name-resolve",
+                *options,
             ],
             stdout=log,
             stderr=log,

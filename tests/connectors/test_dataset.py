@@ -1,65 +1,120 @@
-"""A merge tells what it created and updated, and leaves alone what did not change."""
+"""A load of records of any shape lands whole, and tells what it did to the dataset."""
 
-from typing import Any
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+import psycopg2
 import pytest
 
-from tests.connectors.databases import Postgres
+from tests.connectors.databases import DATASET, Postgres, hold_lease
 
-KEY = ['"id"']
-OWN = ['"id"', '"name"', '"seen"']
-COLUMNS = [*OWN, '"_dlt_load_id"']
-
-
-def _merge(dataset: Postgres, *staged: str, newest_by: str | None = None) -> tuple[int, int]:
-    from shared.connectors.dataset import merge_statement  # noqa: PLC0415 (dlt is slow to import)
-
-    statement = merge_statement(
-        target="target",
-        staging="staging",
-        key=KEY,
-        own=OWN,
-        columns=COLUMNS,
-        newest_by=newest_by,
-    )
-    dataset.execute("TRUNCATE staging", f"INSERT INTO staging VALUES {', '.join(staged)}")
-    ((created, updated),) = dataset.rows(statement)
-    return created, updated
+if TYPE_CHECKING:
+    from shared.connectors.dataset import LoadTally
 
 
 @pytest.fixture
-def tables(dataset: Postgres) -> Postgres:
-    columns = "id int, name text, seen jsonb, _dlt_load_id text"
-    dataset.execute(
-        f"CREATE TABLE staging ({columns})",
-        f"CREATE TABLE target ({columns}, UNIQUE (id))",
-        "INSERT INTO target VALUES (1, 'a', '{}', 'first'), (2, NULL, NULL, 'first')",
+def load(dataset: Postgres, tmp_path: Path) -> Any:
+    """Return a way to load records into the table orders, each time as a run does."""
+    import dlt  # noqa: PLC0415 (dlt is slow to import)
+
+    from shared.connectors.dataset import Dataset  # noqa: PLC0415 (as above)
+    from shared.connectors.sandbox import shut_in  # noqa: PLC0415 (as above)
+
+    shut_in()
+
+    def load_once(*records: dict[str, Any]) -> "LoadTally":
+        destination = Dataset(dataset.dsn, hold_lease)
+        pipeline = dlt.pipeline(
+            pipeline_name="test",
+            pipelines_dir=str(tmp_path / str(len(list(tmp_path.iterdir())))),
+            destination=destination,
+            dataset_name=DATASET,
+        )
+        resource = dlt.resource(
+            list(records), name="orders", write_disposition="merge", primary_key="id"
+        )
+        pipeline.extract(resource, schema=dlt.Schema("test"), workers=1)
+        pipeline.normalize()
+        with closing(psycopg2.connect(dataset.dsn)) as destination.connection:
+            destination.connection.autocommit = True
+            pipeline.load()
+        pipeline.deactivate()
+        return destination.tally
+
+    return load_once
+
+
+def _rows(dataset: Postgres, columns: str) -> list[tuple[Any, ...]]:
+    return dataset.rows(f"SELECT {columns} FROM {DATASET}.orders ORDER BY id")
+
+
+def test_changes_of_columns_are_told_in_words_for_json(load: Any) -> None:
+    assert load({"id": 1, "v": 7}).metadata == {}
+    tally = load({"id": 2, "v": "seven", "w": 1.5}, {"id": 3, "v": "eight"})
+    assert (tally.created, tally.updated) == (2, 0)
+    told = [
+        {
+            "table": "orders",
+            "column": "v",
+            "was": "bigint",
+            "becomes": "character varying",
+            "lands_in": "v__v_text",
+        },
+        {
+            "table": "orders",
+            "column": "w",
+            "was": None,
+            "becomes": "double precision",
+            "lands_in": "w",
+        },
+    ]
+    assert tally.metadata == {"schema_changes": told}
+    assert load({"id": 2, "v": "seven"}).metadata == {}
+
+
+def test_mixed_values_of_one_load_and_of_later_ones_are_in_one_column_each(
+    load: Any, dataset: Postgres
+) -> None:
+    assert load({"id": 1, "v": 7}, {"id": 2, "v": "two"}, {"id": 3, "v": 9}).changes == []
+    columns = "id, v, v__v_text"
+    assert _rows(dataset, columns) == [(1, 7, None), (2, None, "two"), (3, 9, None)]
+    assert load({"id": 2, "v": "two"}, {"id": 1, "v": "one"}).updated == 1
+    assert load({"id": 2, "v": 2}).updated == 1
+    assert load({"id": 2, "v": 2}).updated == 0
+    assert _rows(dataset, columns) == [(1, None, "one"), (2, 2, None), (3, 9, None)]
+    assert load({"id": 3, "v": 3}, {"id": 2, "v": "two"}).updated == 2
+    assert _rows(dataset, columns) == [(1, None, "one"), (2, None, "two"), (3, 3, None)]
+
+
+def test_a_variant_of_a_name_that_dlt_shortens_is_known(load: Any, dataset: Postgres) -> None:
+    name = "a" * 63
+    load({"id": 1, name: 7}, {"id": 2, name: "two"})
+    assert load({"id": 2, name: 2}).updated == 1
+    ((variant,),) = dataset.rows(
+        f"SELECT attname FROM pg_attribute WHERE attrelid = '{DATASET}.orders'::regclass"
+        r" AND attname LIKE '%\_\_v\_text'"
     )
-    return dataset
+    assert _rows(dataset, f"id, {name}, {variant}") == [(1, 7, None), (2, 2, None)]
 
 
-def _target(dataset: Postgres) -> list[tuple[Any, ...]]:
-    return dataset.rows("SELECT id, name, _dlt_load_id FROM target ORDER BY id")
+def test_a_source_column_that_is_named_as_a_variant_keeps_its_own_values(
+    load: Any, dataset: Postgres
+) -> None:
+    load({"id": 1, "v": 7, "v__v_text": "real"})
+    tally = load({"id": 1, "v": "seven", "v__v_text": "real"})
+    assert (tally.updated, tally.changes[0]["lands_in"]) == (1, "v__v_text_2")
+    assert _rows(dataset, "v, v__v_text, v__v_text_2") == [(None, "real", "seven")]
 
 
-def test_new_changed_and_unchanged_rows_are_told_apart(tables: Postgres) -> None:
-    staged = ("(1, 'b', '{}', 'second')", "(2, NULL, NULL, 'second')", "(3, 'c', '[]', 'second')")
-    assert _merge(tables, *staged) == (1, 1)
-    assert _target(tables) == [(1, "b", "second"), (2, None, "first"), (3, "c", "second")]
+def test_a_tally_has_room_for_a_hundred_changes_and_counts_the_others() -> None:
+    from shared.connectors.dataset import LoadTally  # noqa: PLC0415 (dlt is slow to import)
 
-
-def test_a_value_that_became_null_or_stopped_being_null_is_a_change(tables: Postgres) -> None:
-    staged = ("(1, NULL, '{}', 'second')", "(2, 'b', NULL, 'second')")
-    assert _merge(tables, *staged) == (0, 2)
-    assert _target(tables) == [(1, None, "second"), (2, "b", "second")]
-
-
-def test_the_greatest_of_several_rows_with_one_key_wins(tables: Postgres) -> None:
-    staged = ("(3, 'a', NULL, 's')", "(3, 'b', NULL, 's')", "(3, NULL, NULL, 's')")
-    assert _merge(tables, *staged, newest_by='"name"') == (1, 0)
-    assert _target(tables)[2] == (3, "b", "s")
-
-
-def test_rows_that_were_not_staged_stay(tables: Postgres) -> None:
-    assert _merge(tables, "(9, 'z', NULL, 'second')") == (1, 0)
-    assert [row[0] for row in _target(tables)] == [1, 2, 9]
+    tally = LoadTally()
+    tally.add(LoadTally(1, 2, 7, [{"column": str(number)} for number in range(70)]))
+    assert len(tally.metadata) == 1
+    tally.add(LoadTally(3, 4, 1, [{"column": str(number)} for number in range(70)]))
+    tally.add(LoadTally(changes=[{"column": "last"}], changes_left_out=2))
+    assert (tally.created, tally.updated, tally.deleted) == (4, 6, 8)
+    assert len(tally.changes) == 100
+    assert tally.metadata["schema_changes_left_out"] == 43

@@ -2,18 +2,15 @@
 
 from collections.abc import Generator
 from contextlib import closing, contextmanager
+from dataclasses import replace
+from typing import Any
 
 import psycopg2
 import pytest
 from psycopg2.errors import LockNotAvailable
 
-from shared.connectors.dataset_columns import (
-    ColumnChange,
-    LoadTable,
-    column_changes,
-    fit_columns,
-    missing_tables,
-)
+from shared.connectors.dataset_columns import fit_columns, missing_tables
+from shared.connectors.dataset_landing import Landing, LoadTable
 from shared.connectors.failures import dataset_failure
 from shared.errors import PermanentError, TransientError
 from tests.connectors.databases import Postgres
@@ -35,50 +32,15 @@ def types(dataset: Postgres) -> list[tuple[str, str]]:
     )
 
 
-def test_equal_columns_need_no_change() -> None:
-    columns = {"id": "bigint", "v": "numeric(10,2)"}
-    assert column_changes(TABLE, columns, columns) == []
-
-
-def test_columns_that_only_the_dataset_has_are_left_alone() -> None:
-    assert column_changes(TABLE, {"id": "bigint", "mine": "text"}, {"id": "bigint"}) == []
-
-
-def test_a_column_that_is_gone_is_added_and_one_that_is_too_narrow_is_widened() -> None:
-    held = {"id": "bigint", "v": "bigint"}
-    staged = {"id": "bigint", "v": "numeric", "new": "date"}
-    assert column_changes(TABLE, held, staged) == [
-        ColumnChange("v", "bigint", "numeric"),
-        ColumnChange("new", None, "date"),
-    ]
-
-
-def test_all_that_cannot_be_held_is_told_at_once_with_both_types_and_what_to_do() -> None:
-    held = {"id": "bigint", "v": "date", "w": "jsonb"}
-    with pytest.raises(PermanentError) as refused:
-        column_changes(TABLE, held, {"id": "bigint", "v": "bigint", "w": "bytea"})
-    assert refused.value.code == "configuration"
-    assert str(refused.value) == (
-        "The dataset cannot hold every value exactly: orders.v is date there, and arrives as"
-        " bigint; orders.w is jsonb there, and arrives as bytea. Rename the column in the dataset,"
-        " and the next sync adds a new one beside it; or leave it out of the connector's columns."
-    )
-
-
-def test_a_key_that_cannot_be_held_wants_a_new_connector() -> None:
-    with pytest.raises(PermanentError, match=r"in the primary key: .* with a new connector"):
-        column_changes(TABLE, {"id": "bigint"}, {"id": "character varying"})
-
-
-@pytest.mark.parametrize(
-    ("held", "words"),
-    [({}, "table orders is gone"), ({"v": "date"}, "has no id, which is in the primary key")],
-)
-def test_a_table_or_key_that_is_gone_is_not_made_again_for_the_newest_rows_only(
-    held: dict[str, str], words: str
+def test_a_table_that_is_gone_is_not_made_again_for_the_newest_rows_only(
+    dataset: Postgres,
 ) -> None:
-    with pytest.raises(PermanentError, match=words):
-        column_changes(TABLE, held, {"id": "bigint", "v": "date"})
+    dataset.execute("CREATE TABLE staging (id bigint)")
+    with (
+        in_transaction(dataset) as connection,
+        pytest.raises(PermanentError, match="table orders is gone"),
+    ):
+        fit_columns(connection, TABLE)
 
 
 def test_tables_that_are_missing_are_told_by_name_whatever_it_is(dataset: Postgres) -> None:
@@ -93,47 +55,167 @@ def test_tables_that_are_missing_are_told_by_name_whatever_it_is(dataset: Postgr
         assert missing_tables(connection, {}) == set()
 
 
+def fit(dataset: Postgres, table: LoadTable = TABLE) -> Landing:
+    """Let the target hold what is in staging, and commit."""
+    with in_transaction(dataset) as connection:
+        landing = fit_columns(connection, table)
+        connection.commit()
+    return landing
+
+
 def test_names_of_any_kind_are_found_and_changed(dataset: Postgres) -> None:
     dataset.execute(
-        'CREATE TABLE target (id bigint, "odd ""name" bigint, dropped int)',
+        'CREATE TABLE target (id bigint, "odd ""name" bigint, dropped int, "%d" date)',
         "ALTER TABLE target DROP dropped",
-        'CREATE TABLE staging (id bigint, "odd ""name" numeric, "%s" bool)',
+        'CREATE TABLE staging (id bigint, "odd ""name" numeric, "%s" bool, "%d" bool)',
     )
-    with in_transaction(dataset) as connection:
-        changes = fit_columns(connection, TABLE)
-        connection.commit()
-    assert [change.column for change in changes] == ['odd "name', "%s"]
-    assert types(dataset) == [("id", "bigint"), ('odd "name', "numeric"), ("%s", "boolean")]
+    landing = fit(dataset)
+    assert [change.lands_in for change in landing.changes] == ['odd "name', "%s", "%d__v_bool"]
+    assert types(dataset) == [
+        ("id", "bigint"),
+        ('odd "name', "numeric"),
+        ("%d", "date"),
+        ("%s", "boolean"),
+        ("%d__v_bool", "boolean"),
+    ]
+    assert fit(dataset).columns == landing.columns
 
 
 def test_columns_change_only_with_the_transaction(dataset: Postgres) -> None:
-    dataset.execute("CREATE TABLE target (id int)", "CREATE TABLE staging (id bigint)")
-    with in_transaction(dataset) as connection:
-        assert len(fit_columns(connection, TABLE)) == 1
-    assert types(dataset) == [("id", "integer")]
-
-
-@pytest.mark.parametrize(
-    "use",
-    [
-        "CREATE VIEW report AS SELECT v FROM target",
-        "ALTER TABLE target ADD twice bigint GENERATED ALWAYS AS (v * 2) STORED",
-    ],
-)
-def test_what_uses_a_column_that_has_to_change_is_told(dataset: Postgres, use: str) -> None:
     dataset.execute(
-        "CREATE TABLE target (id bigint, v bigint)",
-        "CREATE TABLE staging (id bigint, v numeric)",
+        "CREATE TABLE target (id int, v date)", "CREATE TABLE staging (id bigint, v bool)"
+    )
+    with in_transaction(dataset) as connection:
+        assert len(fit_columns(connection, TABLE).changes) == 2
+    assert types(dataset) == [("id", "integer"), ("v", "date")]
+
+
+def test_a_variant_is_known_by_its_mark_and_not_by_its_name(dataset: Postgres) -> None:
+    dataset.execute(
+        "CREATE TABLE target (id bigint, v bigint, v__v_text varchar)",
+        "CREATE TABLE staging (id bigint, v varchar)",
+    )
+    for _load in range(2):
+        landing = fit(dataset)
+        assert landing.columns == {"id": "id", "v": "v__v_text_2"}
+        assert landing.emptied == ["v"]
+    dataset.execute("ALTER TABLE target RENAME v__v_text_2 TO words")
+    assert fit(dataset).columns == {"id": "id", "v": "words"}
+    assert len(types(dataset)) == 4
+
+
+def test_a_variant_of_the_longest_name_is_found_again(dataset: Postgres) -> None:
+    name = "ø" * 31
+    dataset.execute(
+        f"CREATE TABLE target (id bigint, {name} bigint, {name[:-1]}a bigint)",
+        f"CREATE TABLE staging (id bigint, {name} varchar, {name[:-1]}a varchar)",
+    )
+    landing = fit(dataset)
+    assert list(landing.columns.values()) == [
+        "id",
+        "ø" * 27 + "__v_text",
+        "ø" * 26 + "__v_text_2",
+    ]
+    again = fit(dataset)
+    assert (again.columns, again.changes) == (landing.columns, [])
+
+
+def test_a_column_that_had_to_have_a_value_need_not_have_it_beside_a_variant(
+    dataset: Postgres,
+) -> None:
+    dataset.execute(
+        "CREATE TABLE target (id bigint, v bigint NOT NULL)",
+        "CREATE TABLE staging (id bigint, v varchar)",
+    )
+    fit(dataset)
+    dataset.execute("INSERT INTO target VALUES (1, NULL, 'a')")
+
+
+def test_a_variant_that_dlt_staged_is_marked_without_another_change(dataset: Postgres) -> None:
+    columns = "(id bigint, v bigint, v__v_text varchar)"
+    dataset.execute(f"CREATE TABLE target {columns}", f"CREATE TABLE staging {columns}")
+    landing = fit(dataset, replace(TABLE, variants={"v__v_text": "v"}))
+    assert (landing.changes, landing.emptied) == ([], [])
+    dataset.execute("ALTER TABLE staging DROP v__v_text")
+    assert fit(dataset).emptied == ["v__v_text"]
+
+
+def test_columns_that_are_as_they_should_be_cost_one_query(dataset: Postgres) -> None:
+    dataset.execute(
+        "CREATE TABLE target (id bigint, v date)", "CREATE TABLE staging (id bigint, v bool)"
+    )
+    fit(dataset)
+    with closing(psycopg2.connect(dataset.dsn, cursor_factory=_Counting)) as connection:
+        _Counting.executed = 0
+        assert fit_columns(connection, TABLE).columns["v"] == "v__v_bool"
+        assert _Counting.executed == 1
+
+
+class _Counting(psycopg2.extensions.cursor):
+    """A cursor that counts what all of its kind were told to do."""
+
+    executed = 0
+
+    def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002 (psycopg2's name)
+        _Counting.executed += 1
+        super().execute(query, vars)
+
+
+USES = (
+    "CREATE VIEW report AS SELECT v FROM target",
+    "ALTER TABLE target ADD twice bigint GENERATED ALWAYS AS (v * 2) STORED",
+)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_a_column_in_use_cannot_hold_lands_beside_it(dataset: Postgres, use: str) -> None:
+    dataset.execute(
+        "CREATE TABLE target (id bigint, v bigint, w bigint)",
+        "CREATE TABLE staging (id bigint, v numeric, w numeric, x date)",
+        use,
+    )
+    landing = fit(dataset)
+    assert landing.columns == {"id": "id", "v": "v__v_decimal", "w": "w", "x": "x"}
+    assert [(change.was, change.becomes, change.lands_in) for change in landing.changes] == [
+        ("bigint", "numeric", "v__v_decimal"),
+        ("bigint", "numeric", "w"),
+        (None, "date", "x"),
+    ]
+    found = dict(types(dataset))
+    assert (found["v"], found["v__v_decimal"], found["w"]) == ("bigint", "numeric", "numeric")
+    again = fit(dataset)
+    assert (again.columns, again.changes) == (landing.columns, [])
+
+
+def test_a_variant_in_use_gets_another_beside_it(dataset: Postgres) -> None:
+    dataset.execute(
+        "CREATE TABLE target (id bigint, v date)", "CREATE TABLE staging (id bigint, v smallint)"
+    )
+    fit(dataset)
+    dataset.execute(
+        "CREATE VIEW report AS SELECT v__v_bigint FROM target",
+        "ALTER TABLE staging ALTER v TYPE integer",
+    )
+    landing = fit(dataset)
+    assert landing.columns["v"] == "v__v_bigint_2"
+    assert landing.emptied == ["v", "v__v_bigint"]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_what_uses_a_key_that_has_to_change_is_told(dataset: Postgres, use: str) -> None:
+    dataset.execute(
+        "CREATE TABLE target (v bigint, w bigint)",
+        "CREATE TABLE staging (v numeric, w numeric)",
         use,
     )
     with in_transaction(dataset) as connection, pytest.raises(PermanentError) as refused:
-        fit_columns(connection, TABLE)
+        fit_columns(connection, replace(TABLE, key=["v", "w"]))
     assert str(refused.value) == (
         "The dataset has to change orders.v from bigint to numeric to hold the source's values,"
         " and a view, rule or generated column of the dataset uses the column: drop it, let a sync"
         " run, and make it again."
     )
-    assert refused.value.__cause__ is None
+    assert refused.value.__context__ is None
 
 
 @pytest.fixture

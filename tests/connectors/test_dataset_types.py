@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from shared.connectors.dataset_types import needed_type
+from shared.connectors.dataset_types import kind_of, needed_type
 from tests.connectors.databases import Postgres
 
 NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
@@ -173,3 +173,30 @@ def test_the_extremes_of_both_types_stay_what_they_are_in_a_real_column(
     )
     landed = {Decimal(value) for (value,) in dataset.rows("SELECT v::text FROM target")}
     assert landed == {Decimal(old), Decimal(new)}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("numeric(10,2)", "decimal"),
+        ("character varying(5)", "text"),
+        ("timestamp(3) without time zone", "timestamp"),
+        ("date", "date"),
+        ("uuid", "uuid"),
+        ("integer[]", "integer_"),
+        ("public.mood", "public_mood"),
+    ],
+)
+def test_a_type_has_a_short_name_for_names(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+
+
+def test_what_a_load_stages_is_named_as_dlt_names_it() -> None:
+    from dlt.destinations.impl.postgres.factory import (  # noqa: PLC0415 (dlt is slow to import)
+        PostgresTypeMapper,
+    )
+
+    named = PostgresTypeMapper.dbt_to_sct
+    assert {name: kind_of(name) for name in STAGED if name in named} == {
+        name: named[name] for name in STAGED if name in named
+    }

@@ -1,5 +1,6 @@
 """Errors of database drivers are told by their SQLSTATE, number or, without one, their text."""
 
+import sqlite3
 from collections.abc import Iterator
 
 import psycopg2
@@ -83,6 +84,8 @@ def test_a_query_that_a_source_cannot_answer_is_told_as_the_sources(
         ('FATAL:  database "d" does not exist', PermanentError, "configuration"),
         ("server does not support SSL, but SSL was required", PermanentError, "configuration"),
         ("SSL error: certificate verify failed", PermanentError, "configuration"),
+        ("no pg_hba.conf entry for host, no encryption", PermanentError, "configuration"),
+        ("FATAL:  no pg_hba.conf entry for host, SSL on", PermanentError, "authorization"),
         ("SSL SYSCALL error: EOF detected", TransientError, "source_unavailable"),
         ("SSL connection has been closed unexpectedly", TransientError, "source_unavailable"),
         ("FATAL:  sorry, too many clients already", TransientError, "source_unavailable"),
@@ -250,6 +253,32 @@ def test_text_decides_only_where_the_driver_wrote_it(
 ) -> None:
     failure = source_failure(error)
     assert type(failure) is kind
+    assert PASSWORD not in str(failure)
+
+
+@pytest.mark.parametrize(
+    ("code", "kind", "reason"),
+    [
+        (sqlite3.SQLITE_AUTH, PermanentError, "configuration"),
+        (sqlite3.SQLITE_CANTOPEN_ISDIR, PermanentError, "configuration"),
+        (sqlite3.SQLITE_CORRUPT, PermanentError, "configuration"),
+        (sqlite3.SQLITE_NOTADB, PermanentError, "configuration"),
+        (sqlite3.SQLITE_READONLY, PermanentError, "configuration"),
+        (sqlite3.SQLITE_TOOBIG, PermanentError, "configuration"),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, TransientError, "source_unavailable"),
+        (sqlite3.SQLITE_INTERRUPT, TransientError, "source_unavailable"),
+        (sqlite3.SQLITE_IOERR_READ, TransientError, "source_unavailable"),
+        (sqlite3.SQLITE_READONLY_ROLLBACK, TransientError, "source_unavailable"),
+    ],
+)
+def test_the_result_code_of_a_sqlite_error_decides(
+    code: int, kind: type[SynclineError], reason: str
+) -> None:
+    error = sqlite3.OperationalError(PASSWORD)
+    error.sqlite_errorcode = code
+    failure = source_failure(error)
+    assert (type(failure), failure.code) == (kind, reason)
+    assert str(failure).endswith(f"(OperationalError {code}).")
     assert PASSWORD not in str(failure)
 
 

@@ -77,7 +77,7 @@ def test_after_another_load_a_frozen_loader_loads_nothing(
 
 @pytest.mark.parametrize("dropped", [False, True])
 @pytest.mark.parametrize(("point", "nth"), AFTER_ONE_MERGE)
-def test_of_what_a_loader_merged_before_it_was_frozen_the_next_load_is_the_last_word(
+def test_what_a_loader_merged_before_it_was_frozen_the_next_load_puts_right(
     source: Postgres, dataset: Postgres, shop: Shop, point: str, nth: int, dropped: bool
 ) -> None:
     with _frozen(source, shop, point, nth) as loader:
@@ -85,10 +85,10 @@ def test_of_what_a_loader_merged_before_it_was_frozen_the_next_load_is_the_last_
             dataset.execute(DROP_TURN)
         shop.sync(Lease(dataset, fence=2).confirm)
         # The row that is gone from the source was merged while the lease was held.
-        whole = sorted([NEW, [(1, "old"), *NEW]])
-        assert sorted(_loaded(shop)) == whole
-        assert loader.thaw() in LOST
-    assert sorted(_loaded(shop)) == whole
+        assert _loaded(shop) == [NEW, NEW]
+        # The table that it merged makes a sync of it, which nobody without the lease can record.
+        assert loader.thaw() in (*LOST, "loaded")
+    assert _loaded(shop) == [NEW, NEW]
 
 
 @pytest.mark.parametrize("dropped", [False, True])

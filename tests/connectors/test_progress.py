@@ -8,13 +8,15 @@ import pytest
 
 from shared.connectors.base import always_has_time
 from shared.connectors.progress import StreamProgress
-from shared.connectors.slices import SliceTime
+from shared.connectors.slices import SliceTime, StreamTime
 from shared.connectors.watermarks import decode
 from shared.errors import PermanentError
 
 
 def _progress(*pages: list[Any], cursor: str | None = "changed", ordered: bool) -> StreamProgress:
-    progress = StreamProgress("orders", cursor, SliceTime(always_has_time), ordered=ordered)
+    progress = StreamProgress(
+        "orders", cursor, StreamTime(SliceTime(always_has_time)), ordered=ordered
+    )
     for values in pages:
         progress.observe([{"changed": value} for value in values])
     return progress
@@ -99,8 +101,28 @@ def test_a_stream_has_more_only_after_it_was_stopped() -> None:
 
 
 def test_a_stream_that_is_finished_lets_the_slice_end() -> None:
-    progress = StreamProgress("orders", None, SliceTime(lambda: False), ordered=True)
+    progress = StreamProgress("orders", None, StreamTime(SliceTime(lambda: False)), ordered=True)
     assert progress.goes_on()
     progress.finish({"finished": True})
     assert (progress.goes_on(), progress.has_more) == (False, False)
     assert progress.position == {"finished": True}
+
+
+def test_without_an_order_there_is_no_watermark_before_the_end() -> None:
+    progress = _progress([3, 9], ordered=False)
+    progress.stop({"page": 2})
+    assert (_mark(progress), progress.newest) == (None, 9)
+
+
+def test_without_an_order_the_newest_value_of_earlier_slices_counts() -> None:
+    time = StreamTime(SliceTime(always_has_time))
+    progress = StreamProgress("orders", "changed", time, ordered=False, newest=9)
+    progress.observe([{"changed": 5}])
+    progress.finish({"finished": True})
+    assert _mark(progress) == 9
+
+
+def test_in_an_order_a_slice_that_stops_moves_the_watermark() -> None:
+    progress = _progress([3, 9], ordered=True)
+    progress.stop({"page": 2})
+    assert _mark(progress) == 9

@@ -61,12 +61,15 @@ def _port(url: str) -> int:
 
 
 def _code(shop: Shop, has_time: HasTime = always_has_time) -> tuple[str, str]:
-    """Return code and message of the trouble that a sync ends with."""
+    """Return code and message of the trouble that a sync ends with, or that a stream met."""
     with ThreadPoolExecutor(1) as pool:
         sync = pool.submit(shop.type.sync, shop.request(has_time), hold_lease)
-        with pytest.raises(TransientError) as raised:
-            sync.result(SECONDS)
-    return raised.value.code, str(raised.value)
+        try:
+            (failure,) = sync.result(SECONDS).failures
+        except TransientError as error:
+            return error.code, str(error)
+    assert isinstance(failure.error, TransientError)
+    return failure.error.code, str(failure.error)
 
 
 def _stall_at_next_page(proxy: Proxy) -> HasTime:

@@ -1,14 +1,24 @@
 from datetime import timedelta
 
-from shared.domain.outcome import MAX_ERROR_CHARS, Counts, failed, succeeded, waits_for_retry
+from shared.domain.outcome import MAX_ERROR_CHARS, Counts, Moved, failed, succeeded, waits_for_retry
 from shared.domain.retry import Retry
 from shared.domain.run import RunStatus
 
 
-def test_a_sync_with_rejected_records_is_a_success_that_shows_as_partial() -> None:
+def test_a_sync_that_falls_short_is_a_success_that_shows_as_partial_and_says_why() -> None:
     assert succeeded(Counts(3, 1, 2, 0), {}).shown_status == "success"
-    partial = succeeded(Counts(3, 1, 1, 1), {})
+    partial = succeeded(Counts(3, 1, 1, 1), {}, shortfall="1 record could not be loaded.")
     assert (partial.status, partial.shown_status) == (RunStatus.SUCCESS, "partial")
+    assert (partial.reason, partial.error) == ("partial", None)
+    assert partial.shown_error == partial.event_detail["error"] == "1 record could not be loaded."
+
+
+def test_an_attempt_that_waits_keeps_what_it_moved() -> None:
+    retry = Retry(timedelta(seconds=30), spends_attempt=True)
+    moved = Moved(Counts(3, 1, 2, 0), {"orders": {"finished": True}}, {"bytes": 9})
+    outcome = waits_for_retry("source_unavailable", "no answer", retry, attempt=2, moved=moved)
+    assert (outcome.counts, outcome.positions) == (moved.counts, moved.positions)
+    assert (outcome.metadata, outcome.goes_on) == ({"bytes": 9}, False)
 
 
 def test_an_error_text_is_bounded() -> None:

@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg2
-from pydantic import BaseModel
+from pydantic import ConfigDict
 
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
+from shared.connectors.base import ConfirmLease, ConnectorConfig, SyncRequest, SyncResult
 from shared.connectors.turn import turn_of
 from shared.connectors.watermarks import decode, encode
 from shared.crash_points import CrashPoint, reach
 from shared.errors import TransientError
 from shared.flow import attempt as attempt_flow
+from shared.flow import sources
 from shared.flow import sync as sync_flow
 from tests.faults.world import open_world
 
@@ -52,10 +53,10 @@ SELECT count(*) FILTER (WHERE is_new), count(*) FILTER (WHERE NOT is_new) FROM m
 """
 
 
-class AnyConfig(BaseModel):
+class AnyConfig(ConnectorConfig):
     """Takes whatever a stored config holds."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
 
 
 Page = Sequence[tuple[Any, ...]]
@@ -78,7 +79,7 @@ class LedgerConnector:
     """Reads `fault_source.record` in pages from the watermark on, and merges each by upsert."""
 
     slug = "database"
-    config_model: type[BaseModel] = AnyConfig
+    config_model: type[ConnectorConfig] = AnyConfig
 
     def __init__(self) -> None:
         self.fence = 0
@@ -148,7 +149,7 @@ def install(patch: Callable[[object, str, object], None]) -> None:
         ledger.fence = job.facts["fence"]
         return run_sync(job, *rest)
 
-    patch(sync_flow, "connector_type", lambda _slug: ledger)
+    patch(sources, "connector_type", lambda _slug: ledger)
     patch(attempt_flow, "run_sync", run_and_note_fence)
 
 

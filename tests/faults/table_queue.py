@@ -129,7 +129,7 @@ class TableQueue:
         for order in orders:
             yield self._create(order)
 
-    def order_warm_up(self, now: datetime) -> bool:  # noqa: ARG002 (forked workers are warm)
+    def order_errand(self, path: str, now: datetime) -> bool:  # noqa: ARG002 (forked workers are warm)
         """Take the order of a warm-up; nothing is delivered."""
         return True
 

@@ -16,7 +16,7 @@ from google.cloud import tasks_v2
 from infra.local.cloud_tasks.faults import Fault, FaultKind
 from infra.local.cloud_tasks.running import RunningCloudTasks
 from shared.clock import utc_now
-from shared.domain.task import TaskFailure, TaskOrder, write_task
+from shared.domain.task import WARM_UP_PATH, TaskFailure, TaskOrder, write_task
 from shared.gcp import task_queue
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
@@ -224,7 +224,7 @@ def test_after_a_lost_reply_there_is_one_task_and_asking_again_takes_it(subject:
 
 
 def test_a_warm_up_is_taken_as_often_as_it_is_ordered(subject: Subject) -> None:
-    assert [subject.queue.order_warm_up(utc_now()) for _ in range(2)] == [True, True]
+    assert [subject.queue.order_errand(WARM_UP_PATH, utc_now()) for _ in range(2)] == [True, True]
 
 
 # What Cloud Tasks does with its faults, the contract suite of the local one proves. These are ours.

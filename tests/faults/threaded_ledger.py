@@ -6,6 +6,7 @@ from uuid import UUID
 
 from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult
 from shared.flow import attempt as attempt_flow
+from shared.flow import sources
 from shared.flow import sync as sync_flow
 from tests.faults.ledger_connector import LedgerConnector
 
@@ -65,5 +66,5 @@ def install(patch: Callable[[object, str, object], None], trouble: Trouble) -> N
     def connector_of_thread(_slug: str) -> LedgerConnector:
         return books.ledger
 
-    patch(sync_flow, "connector_type", connector_of_thread)
+    patch(sources, "connector_type", connector_of_thread)
     patch(attempt_flow, "run_sync", run_with_own_books)

@@ -14,8 +14,8 @@ from sqlalchemy import Engine
 
 from infra.local.postgres import HOST, SUPERUSER, PostgresServer
 from shared.domain.access import Principal
+from shared.domain.dataset import dataset_name
 from shared.domain.run import TRANSITIONS
-from shared.flow.sync import dataset_name
 from shared.store.engine import create_engine_for
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from google.cloud import tasks_v2
 
 from infra.local.cloud_tasks.running import RunningCloudTasks
-from shared.domain.task import WARM_UP_PATH
+from shared.domain.task import LOOK_PATH, WARM_UP_PATH
 from shared.gcp.task_queue import CloudTasksQueue
 
 
@@ -21,16 +21,21 @@ class PausedQueue:
 
     def tasks(self, queue: str | None = None) -> list[tasks_v2.Task]:
         """Return the tasks of runs that wait in a queue (the scheduled one unless told)."""
-        return [task for task in self._all(queue or self.scheduled) if not _is_warm_up(task)]
+        waiting = self._all(queue or self.scheduled)
+        return [task for task in waiting if not _path(task).endswith((WARM_UP_PATH, LOOK_PATH))]
 
     def warm_ups(self) -> list[tasks_v2.Task]:
         """Return the waiting calls that wake a worker."""
-        return [task for task in self._all(self.interactive) if _is_warm_up(task)]
+        return [task for task in self._all(self.interactive) if _path(task).endswith(WARM_UP_PATH)]
+
+    def looks(self) -> list[tasks_v2.Task]:
+        """Return the waiting calls that let a worker look at connectors."""
+        return [task for task in self._all(self.interactive) if _path(task).endswith(LOOK_PATH)]
 
     def _all(self, parent: str) -> list[tasks_v2.Task]:
         view = tasks_v2.Task.View.FULL
         return list(self.client.list_tasks({"parent": parent, "response_view": view}))
 
 
-def _is_warm_up(task: tasks_v2.Task) -> bool:
-    return task.http_request.url.endswith(WARM_UP_PATH)
+def _path(task: tasks_v2.Task) -> str:
+    return task.http_request.url

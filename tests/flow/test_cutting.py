@@ -10,10 +10,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.local.postgres import PostgresServer
+from shared.domain.dataset import dataset_name
 from shared.flow import attempt as attempt_flow
 from shared.flow.attempt import AttemptResult, Workshop, attempt_run
 from shared.flow.cancel import cancel_run
-from shared.flow.sync import dataset_name
 from shared.logs import fields_of
 from shared.store.rows import Row
 from tests.connectors.databases import Postgres, orders

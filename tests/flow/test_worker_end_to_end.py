@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, text
 
 from infra.local.postgres import PostgresServer
+from shared.domain.dataset import dataset_name
 from shared.flow.attempt import AttemptResult, Workshop, attempt_run
-from shared.flow.sync import dataset_name
 from shared.flow.tick import run_tick
 from tests.factories import at, make_connector, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue

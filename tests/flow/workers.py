@@ -1,17 +1,27 @@
 """A worker under test, and a connector type that does what a test says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
-from pydantic import BaseModel, SecretStr
+from pydantic import ConfigDict, SecretStr
 from sqlalchemy import Engine, text
 
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.base import (
+    ConfirmLease,
+    ConnectorConfig,
+    SourceAccess,
+    SourceStream,
+    StreamFailure,
+    SyncRequest,
+    SyncResult,
+    Watermark,
+)
 from shared.domain.task import TaskCall
-from shared.flow import sync as sync_flow
+from shared.flow import sources
 from shared.flow.attempt import Workshop
 from shared.flow.tick import run_tick
 from shared.store.rows import Row
@@ -21,11 +31,16 @@ from tests.flow.queues import PausedQueue
 LEASE = timedelta(seconds=90)
 
 
-class ScriptedConfig(BaseModel):
+class ScriptedConfig(ConnectorConfig):
     """Takes whatever a stored config holds."""
 
-    model_config = {"extra": "allow"}
+    model_config = ConfigDict(extra="allow")
     password: SecretStr | None = None
+
+    @classmethod
+    def cursors_of(cls, plain: Mapping[str, Any]) -> Mapping[str, str | None]:
+        """Return the cursors of the streams, as the type database has them."""
+        return {stream["table"]: stream.get("cursor") for stream in plain["streams"]}
 
 
 def moved(*, processed: int = 3, failed: int = 0, cursor: str = "7") -> SyncResult:
@@ -41,7 +56,19 @@ class Script:
     behaviour: Callable[[SyncRequest, ConfirmLease], SyncResult] = lambda *_: moved()
     requests: list[SyncRequest] = field(default_factory=list)
     slug: str = "database"
-    config_model: type[BaseModel] = ScriptedConfig
+    config_model: type[ConnectorConfig] = ScriptedConfig
+
+    finds: Callable[[SourceAccess], Sequence[StreamFailure]] = lambda _access: ()
+    offers: Sequence[SourceStream] = ()
+
+    def check(self, access: SourceAccess) -> Sequence[StreamFailure]:
+        """Find what the test says."""
+        return self.finds(access)
+
+    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
+        """Offer what the test says, if the source lets us in."""
+        self.finds(access)
+        return self.offers
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
         """Do what the test says."""
@@ -59,7 +86,7 @@ class Script:
 
 def install(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every connector type be the script."""
-    monkeypatch.setattr(sync_flow, "connector_type", lambda _slug: script)
+    monkeypatch.setattr(sources, "connector_type", lambda _slug: script)
 
 
 def make_workshop(engine: Engine, paused: PausedQueue, lease: timedelta = LEASE) -> Workshop:

@@ -99,6 +99,13 @@ def test_a_huge_body_is_a_bad_task(
     assert logged.read()[1][-1]["body_bytes"] == "too many"
 
 
+def test_a_look_is_one_of_the_workers_errands(serve: Serve, tokens: Tokens) -> None:
+    worker = serve("worker")
+    assert worker.post("/look", data=b"{}").status_code == 401
+    answer = worker.post("/look", data=b"{}", headers=tokens.tasks())
+    assert (answer.status_code, answer.json) == (200, {"result": "looked"})
+
+
 def test_a_warm_up_imports_what_a_sync_needs_and_the_next_run_is_not_cold(
     serve: Serve, tokens: Tokens, logged: Logged, engine: Engine
 ) -> None:

@@ -69,7 +69,9 @@ PARAMETERS = {
         "now": "2020-01-01T00:00Z",
     },
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
-    "wants_warm_up": {"now": "2020-01-01T00:00Z", "soon": "1 min", "idle": "10 min"},
+    "wanted_errands": {"now": "2020-01-01T00:00Z", "soon": "1 min", "idle": "10 min"},
+    "claim_looks": {"now": "2020-01-01T00:00Z", "pause": "1 day", "page": 40},
+    "find_reading_run": {"connector_id": 1},
 }
 
 
@@ -116,6 +118,9 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "attempt": 1,
             "metadata": "{}",
             "watermarks": "[]",
+            "streams": "[]",
+            "health": "healthy",
+            "health_reason": None,
             "shown_status": "success",
             "shown_error": None,
             "kind": "succeeded",

@@ -18,6 +18,11 @@ FILL = (
         " SELECT id, 'database', 'c', '{}' FROM workspace"
     ),
     (
+        "INSERT INTO connector_credential (connector_id, workspace_id, ciphertext, nonce,"
+        " wrapped_key, key_version) SELECT id, workspace_id, '', '', '', 'local-1'"
+        " FROM workspace_connector"
+    ),
+    (
         "INSERT INTO sync_schedule (workspace_id, connector_id, name, frequency, preferred_time,"
         " timezone, pause_note, planned_through, next_scheduled_at)"
         " SELECT workspace_id, id, 's', 'daily', '02:00', 'UTC', 'a note without a pause', now(),"
@@ -57,7 +62,10 @@ def test_what_the_first_version_stored_is_kept(first_version: tuple[Engine, str]
         schedule = connection.execute(text("SELECT * FROM sync_schedule")).mappings().one()
         run = connection.execute(text("SELECT * FROM workspace_connector_sync_log")).mappings()
         folded = run.one()
+        query = text("SELECT secret_pointers FROM workspace_connector")
+        secrets = connection.execute(query).scalars().all()
     assert schedule["next_scheduled_at"] - schedule["planned_through"] == timedelta(hours=1)
     # Computed with nobody knows which zone data, so that the next tick computes it again.
     assert (schedule["zone_data_version"], schedule["pause_note"]) == ("", None)
     assert (folded["period_count"], folded["last_period_at"]) == (7, None)
+    assert secrets == [["/password"]]

@@ -1,6 +1,9 @@
 import pytest
 from sqlalchemy import Engine, text
 
+from shared.flow.sources import secrets_of
+from shared.store.sources import find_source
+from shared.wiring import Wiring
 from tests.factories import CONFIG
 from tests.web.conftest import Caller
 
@@ -17,6 +20,7 @@ def test_a_connector_is_created_and_read_again(alice: Caller) -> None:
     created = answer.json
     assert created["type"] == "database"
     assert created["status"] == "connected"
+    assert created["secrets_set"] == []
     assert created["dataset"]["schema"].startswith("dataset_")
     assert alice.get(answer.headers["Location"]).json == created
     assert [one["id"] for one in alice.get("/api/v2/connectors").json["items"]] == [created["id"]]
@@ -26,7 +30,7 @@ def test_a_secret_is_sealed_and_never_shown(alice: Caller, engine: Engine) -> No
     answer = alice.post("/api/v2/connectors", body(config={**CONFIG, "password": CANARY}))
     assert answer.status_code == 201
     assert "password" not in answer.json["config"]
-    assert "password" in answer.json["secret_fields"]
+    assert answer.json["secrets_set"] == ["/password"]
     assert CANARY not in answer.text + alice.get(answer.headers["Location"]).text
     with engine.connect() as connection:
         rows = (
@@ -148,3 +152,82 @@ def test_the_answer_to_a_body_of_nonsense_is_bounded(alice: Caller) -> None:
     assert len(answer.json["errors"]) == 20
     assert len(answer.data) < 20_000
     assert any("field~1" in one["pointer"] for one in answer.json["errors"])
+
+
+def _sealed(caller: Caller, **config: object) -> str:
+    """Return the path of a connector with a password."""
+    wanted = {**CONFIG, "password": CANARY, **config}
+    answer = caller.post("/api/v2/connectors", body(config=wanted))
+    assert answer.status_code == 201, answer.text
+    return answer.headers["Location"]
+
+
+MORE_STREAMS = {**CONFIG, "streams": [{"table": "crew", "primary_key": ["id"]}]}
+ELSEWHERE = {**CONFIG, "url": "postgresql://reader@db.mallory.example/source"}
+
+
+def test_a_connector_gets_another_name_and_other_streams_and_keeps_its_password(
+    alice: Caller, wiring: Wiring
+) -> None:
+    connector = _sealed(alice)
+    changed = alice.patch(connector, {"name": "Crew", "config": MORE_STREAMS})
+    assert changed.status_code == 200, changed.text
+    assert changed.json["name"] == "Crew"
+    assert changed.json["config"]["streams"][0]["table"] == "crew"
+    assert changed.json["secrets_set"] == ["/password"]
+    assert alice.get(connector).json == changed.json
+    assert _password(wiring, changed.json["id"]) == CANARY
+
+
+def test_a_config_that_leads_elsewhere_needs_its_secrets_again(
+    alice: Caller, wiring: Wiring
+) -> None:
+    connector = _sealed(alice)
+    refused = alice.patch(connector, {"config": ELSEWHERE})
+    assert refused.status_code == 422
+    assert refused.json["errors"][0]["pointer"] == "/config/password"
+    assert refused.json["errors"][0]["code"] == "secret_needed"
+    taken = alice.patch(connector, {"config": {**ELSEWHERE, "password": "another"}})
+    assert taken.status_code == 200
+    assert _password(wiring, taken.json["id"]) == "another"
+    without = alice.patch(connector, {"config": {**CONFIG, "password": None}})
+    assert (without.status_code, without.json["secrets_set"]) == (200, [])
+    assert _password(wiring, taken.json["id"]) is None
+
+
+def test_a_change_keeps_the_rules_of_a_creation(
+    alice: Caller, bob: Caller, mallory: Caller
+) -> None:
+    connector = _sealed(alice)
+    alice.new_connector("Trains")
+    taken = alice.patch(connector, {"name": "TRAINS"})
+    assert (taken.status_code, taken.json["code"]) == (409, "name_taken")
+    unfit = alice.patch(connector, {"config": {**CONFIG, "streams": []}})
+    assert unfit.json["errors"][0]["pointer"] == "/config/streams"
+    assert alice.patch(connector, {"type": "api"}).status_code == 422
+    assert alice.patch(connector, {}).status_code == 200
+    assert bob.patch(connector, {"name": "Bob's"}).status_code == 403
+    assert mallory.patch(connector, {"name": "Mallory's"}).status_code == 404
+    assert mallory.patch(connector, {"config": CONFIG}).status_code == 404
+
+
+def test_a_change_of_the_config_forgets_what_was_known_of_its_health(
+    alice: Caller, engine: Engine
+) -> None:
+    connector = _sealed(alice)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE workspace_connector SET health = 'unhealthy', health_reason = 'Gone.'")
+        )
+    assert alice.patch(connector, {"name": "Renamed"}).json["health"] == "unhealthy"
+    changed = alice.patch(connector, {"config": MORE_STREAMS}).json
+    assert (changed["health"], changed["health_reason"]) == ("unknown", None)
+
+
+def _password(wiring: Wiring, connector: str) -> str | None:
+    with wiring.engine.connect() as connection:
+        query = text("SELECT workspace_id FROM workspace_connector WHERE public_id = :id")
+        workspace = connection.execute(query, {"id": connector}).scalar_one()
+        row = find_source(connection, workspace, connector)
+    assert row is not None
+    return secrets_of(row, wiring.key).get("/password")

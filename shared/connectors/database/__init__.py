@@ -1,9 +1,18 @@
 """The connector type `database`: tables of a PostgreSQL, MySQL or MariaDB server."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
 
-from shared.connectors.base import ConfirmLease, ConnectorType, SyncRequest, SyncResult
+from shared.connectors.base import (
+    ConfirmLease,
+    ConnectorType,
+    SourceAccess,
+    SourceStream,
+    StreamFailure,
+    SyncRequest,
+    SyncResult,
+)
 from shared.connectors.database.config import DatabaseConfig
 
 
@@ -13,6 +22,19 @@ class DatabaseConnector:
 
     slug: str = "database"
     config_model: type[DatabaseConfig] = DatabaseConfig
+
+    def check(self, access: SourceAccess) -> Sequence[StreamFailure]:
+        """Log in and look at each table; return the tables that cannot be read."""
+        # Drivers take a while to import, and only a look at a source needs them.
+        from shared.connectors.database.look import check_database  # noqa: PLC0415
+
+        return check_database(access)
+
+    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
+        """Return the tables and views of the database."""
+        from shared.connectors.database.look import offered_streams  # noqa: PLC0415
+
+        return offered_streams(access)
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
         """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""

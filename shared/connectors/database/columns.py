@@ -4,10 +4,7 @@ Every value lands exactly. A type that a dataset does not know is selected as te
 itself writes it.
 """
 
-from collections.abc import Mapping
 from ctypes import c_float
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import (
@@ -41,21 +38,8 @@ from sqlalchemy.types import (
     Uuid,
 )
 
-
-class Kind(StrEnum):
-    """The types that a dataset knows, by dlt's names for them."""
-
-    BIGINT = "bigint"
-    BINARY = "binary"
-    BOOL = "bool"
-    DATE = "date"
-    DECIMAL = "decimal"
-    DOUBLE = "double"
-    JSON = "json"
-    TEXT = "text"
-    TIME = "time"
-    TIMESTAMP = "timestamp"
-
+from shared.connectors.database.plans import ColumnPlan, Kind
+from shared.connectors.database.sqlite_types import Stored, plan_stored
 
 CURSOR_KINDS = frozenset(
     {Kind.BIGINT, Kind.DATE, Kind.DECIMAL, Kind.DOUBLE, Kind.TEXT, Kind.TIMESTAMP}
@@ -69,40 +53,6 @@ _WRITTEN_LETTERS = 36
 
 _SINGLE_DIGITS = 9
 """So many digits tell every number of single precision from all others."""
-
-_HELD_BY: Mapping[str, frozenset[Kind]] = {
-    "bool": frozenset({Kind.BOOL}),
-    "int": frozenset({Kind.BIGINT, Kind.DECIMAL}),
-    "decimal": frozenset({Kind.BIGINT, Kind.DECIMAL}),
-    "float": frozenset({Kind.DOUBLE}),
-    "str": frozenset({Kind.TEXT}),
-    "date": frozenset({Kind.DATE}),
-    "datetime": frozenset({Kind.TIMESTAMP}),
-    "time": frozenset({Kind.TIME}),
-}
-"""Type of a stored value, and the kinds of columns that it can be compared with."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnPlan:
-    """One column on its way: `expression` selects it, `kind` is what it lands as."""
-
-    name: str
-    kind: Kind
-    expression: ColumnElement[Any]
-    exact: bool = True
-    """False if what is selected does not compare as the source compares it."""
-    finds_row: bool = False
-    """True if the column, compared with a value that was read of it, tells what comes behind it."""
-    longest: int | None = None
-    """How many letters or bytes a text, JSON or binary value has at most; None if no one knows."""
-    precision: int | None = None
-    scale: int | None = None
-    has_zone: bool = False
-
-    def holds(self, type_name: str | None) -> bool:
-        """Tell whether a value of this type can be one of the column's; see `write_value`."""
-        return type_name is not None and self.kind in _HELD_BY.get(type_name, frozenset())
 
 
 class _Single(TypeDecorator[float]):
@@ -124,7 +74,7 @@ class _Single(TypeDecorator[float]):
 
 
 def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)
-    """Return how a column of a source of this dialect (`postgresql`, `mysql`, `mariadb`) lands."""
+    """Return how a column of a source lands; `dialect` is SQLAlchemy's name for its kind."""
     name, kind_of = column.name, column.type
     match kind_of:
         case Boolean():
@@ -184,11 +134,17 @@ def _plan_other(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
             short = length is not None and length <= _SORTED_CHARACTERS
             finds_row = dialect == "postgresql" or short
             return ColumnPlan(name, Kind.TEXT, column, finds_row=finds_row, longest=length)
-        case _ if _holds_bytes(kind_of):
-            longest = getattr(kind_of, "length", None)
-            return ColumnPlan(name, Kind.BINARY, column, longest=longest)
         case _:
-            return ColumnPlan(name, Kind.TEXT, as_text, exact=False)
+            return _plan_unknown(column)
+
+
+def _plan_unknown(column: Column[Any]) -> ColumnPlan:
+    if isinstance(column.type, Stored):
+        return plan_stored(column, column.type)
+    if _holds_bytes(column.type):
+        longest = getattr(column.type, "length", None)
+        return ColumnPlan(column.name, Kind.BINARY, column, longest=longest)
+    return ColumnPlan(column.name, Kind.TEXT, cast(column, Text), exact=False)
 
 
 def _holds_bytes(kind_of: TypeEngine[Any]) -> bool:

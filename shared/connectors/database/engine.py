@@ -1,18 +1,28 @@
 """A connection to a source: read-only, in UTC, with deadlines, and without logs of values."""
 
 import os
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Engine, NullPool, create_engine, event
+from sqlalchemy import URL, Engine, NullPool, create_engine, event
+from sqlalchemy.dialects import registry
 
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.mysql import LineConnection as MySqlConnection
+from shared.connectors.database.sqlite import LineConnection as SqliteConnection
+from shared.connectors.database.sqlite import connect as open_sqlite
+from shared.connectors.database.tls import Tls
+from shared.connectors.database.tls_drivers import libpq_parameters
+from shared.connectors.database.urls import kind_of
 from shared.connectors.postgres import LineConnection as PostgresConnection
 from shared.connectors.postgres import connect as connect_to_postgres
+from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import ANSWER, ORPHAN, STATEMENT, Lines
+
+registry.register("sqlite.source", "shared.connectors.database.sqlite_dialect", "SourceDialect")
 
 _POSTGRES_ARGUMENTS: dict[str, object] = {
     # An empty password must not find another one on this machine: there is no such file.
@@ -31,52 +41,70 @@ _MYSQL_ARGUMENTS: dict[str, object] = {
 }
 _MYSQL_SETTINGS = ("SET time_zone = '+00:00'", "SET SESSION TRANSACTION READ ONLY")
 
+_NO_FILES = FilesRoot()
 
-def source_engine(config: DatabaseConfig, guard: Guard, lines: Lines) -> Engine:
+
+def source_engine(
+    config: DatabaseConfig, guard: Guard, lines: Lines, files: FilesRoot = _NO_FILES
+) -> Engine:
     """Return an engine on the source; nothing is connected yet.
 
-    Its connections go to addresses that the guard has checked, and are `lines`.
+    Its connections go to addresses that the guard has checked, or to a file below the root of
+    `files`, and are `lines`.
     """
-    url = config.engine_url()
-    postgres = url.get_backend_name() == "postgresql"
-    engine = create_engine(
-        url,
-        poolclass=NullPool,
-        hide_parameters=True,
-        connect_args=_POSTGRES_ARGUMENTS if postgres else _MYSQL_ARGUMENTS,
-    )
-    connect = _connect_to_postgres if postgres else _connect_to_mysql
-    event.listen(engine, "do_connect", partial(connect, guard, lines))
-    event.listen(engine, "connect", _set_up_postgres if postgres else _set_up_mysql)
+    url, door = config.engine_url(), _Door(guard, lines, config.tls_options(), files)
+    match kind_of(url):
+        case "postgresql":
+            engine = _engine(url, _POSTGRES_ARGUMENTS)
+            event.listen(engine, "do_connect", door.to_postgres)
+            event.listen(engine, "connect", _set_up_postgres)
+        case "mysql":
+            engine = _engine(url, _MYSQL_ARGUMENTS)
+            event.listen(engine, "do_connect", door.to_mysql)
+            event.listen(engine, "connect", _set_up_mysql)
+        case _:
+            engine = _engine(url.set(drivername="sqlite+source"), {})
+            event.listen(engine, "do_connect", door.to_file)
     return engine
 
 
-def _connect_to_postgres(
-    guard: Guard,
-    lines: Lines,
-    _dialect: object,
-    _record: object,
-    _arguments: object,
-    parameters: dict[str, Any],
-) -> PostgresConnection:
-    addresses = guard.addresses_of(parameters["host"])
-    # The name stays, for TLS and for the server; libpq wants it once for each address.
-    named = {
-        "host": ",".join(parameters["host"] for _ in addresses),
-        "hostaddr": ",".join(map(str, addresses)),
-    }
-    return connect_to_postgres(lines, **{**parameters, **named})
+def _engine(url: URL, arguments: Mapping[str, object]) -> Engine:
+    return create_engine(
+        url, poolclass=NullPool, hide_parameters=True, connect_args=dict(arguments)
+    )
 
 
-def _connect_to_mysql(
-    guard: Guard,
-    lines: Lines,
-    _dialect: object,
-    _record: object,
-    _arguments: object,
-    parameters: dict[str, Any],
-) -> MySqlConnection:
-    return MySqlConnection(guard, lines, **parameters)
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """The way to the source, in the form in which SQLAlchemy asks for a connection."""
+
+    guard: Guard
+    lines: Lines
+    tls: Tls
+    files: FilesRoot
+
+    def to_postgres(
+        self, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+    ) -> PostgresConnection:
+        addresses = self.guard.addresses_of(parameters["host"])
+        # The name stays, for TLS and for the server; libpq wants it once for each address.
+        named = {
+            "host": ",".join(parameters["host"] for _ in addresses),
+            "hostaddr": ",".join(map(str, addresses)),
+        }
+        with libpq_parameters(self.tls, addresses) as encryption:
+            return connect_to_postgres(self.lines, **{**parameters, **named, **encryption})
+
+    def to_mysql(
+        self, _dialect: object, _record: object, _arguments: object, parameters: dict[str, Any]
+    ) -> MySqlConnection:
+        return MySqlConnection(self.guard, self.lines, self.tls, **parameters)
+
+    def to_file(
+        self, _dialect: object, _record: object, arguments: list[str], _parameters: object
+    ) -> SqliteConnection:
+        (path,) = arguments
+        return open_sqlite(self.files.open_path(path), self.lines)
 
 
 def _set_up_postgres(connection: PostgresConnection, _record: object) -> None:

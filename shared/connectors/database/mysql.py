@@ -1,10 +1,14 @@
 """Connections to MySQL and MariaDB which can be cut; their deadlines are the driver's own."""
 
 import socket
+from ipaddress import ip_address
 from typing import Any
 
+import pymysql
 from pymysql.connections import Connection
 
+from shared.connectors.database.tls import Tls
+from shared.connectors.database.tls_drivers import pymysql_parameters
 from shared.egress.guard import Guard
 from shared.egress.lines import ANSWER, CONNECT, Line, Lines
 
@@ -18,25 +22,42 @@ class LineConnection(Connection):
 
     line: Line | None = None
 
-    def __init__(self, guard: Guard, lines: Lines, **parameters: Any) -> None:
-        self._guard = guard
-        self._lines = lines
+    def __init__(
+        self,
+        guard: Guard,
+        lines: Lines,
+        tls: Tls,
+        *,
+        host: str,
+        port: int = 3306,
+        **parameters: Any,
+    ) -> None:
+        """Connect to a checked address; TLS checks the name. Raises `pymysql.Error`, `OSError`."""
         seconds = CONNECT.total_seconds()
-        super().__init__(
-            connect_timeout=seconds, read_timeout=seconds, write_timeout=seconds, **parameters
-        )
+        opened = guard.connect(host, port)
+        try:
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            super().__init__(
+                host=host,
+                port=port,
+                connect_timeout=seconds,
+                read_timeout=seconds,
+                write_timeout=seconds,
+                defer_connect=True,
+                **pymysql_parameters(tls, ip_address(opened.getpeername()[0])),
+                **parameters,
+            )
+            super().connect(opened)
+        except BaseException:
+            opened.close()
+            raise
+        socket_in_use: Any = self._sock  # pyright: ignore[reportAttributeAccessIssue] (there is no call for it)
+        self.line = lines.add(socket_in_use.fileno(), ANSWER)
 
-    def connect(self, sock: Any = None) -> None:
-        """Connect to a checked address, and be cut from then on; TLS checks the name."""
-        super().connect(sock or self._open())
-        opened: Any = self._sock  # pyright: ignore[reportAttributeAccessIssue] (there is no call for it)
-        self.line = self._lines.add(opened.fileno(), ANSWER)
-
-    def _open(self) -> socket.socket:
-        opened = self._guard.connect(self.host, self.port)
-        opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return opened
+    def connect(self, sock: Any = None) -> None:  # noqa: ARG002 (PyMySQL's signature)
+        """Refuse to connect again: nobody has checked to which address."""
+        raise pymysql.InterfaceError("the connection is closed")
 
     def wait_for_answers(self) -> None:
         """Give statements from now on the time of a statement, and not that of a connection."""

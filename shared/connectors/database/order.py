@@ -8,6 +8,7 @@ from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, literal
 
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
+from shared.connectors.rejects import is_storable
 from shared.connectors.watermarks import CursorValue, Value, is_finite, type_name
 
 
@@ -32,7 +33,7 @@ class OrderedColumn:
 
     def holds(self, value: object) -> bool:
         """Tell whether a value can be one of the column's, and be given back to the source."""
-        return is_finite(value) and self.plan.holds(type_name(value))
+        return is_finite(value) and is_storable(value) and self.plan.holds(type_name(value))
 
     def literal(self, value: Value) -> ColumnElement[Any]:
         """Return a value that was read, to compare the column with."""

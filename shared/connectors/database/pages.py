@@ -11,7 +11,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Select
 
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
-from shared.connectors.database.order import ReadOrder
+from shared.connectors.database.order import LastRow, ReadOrder
 from shared.connectors.database.page_size import PageSize
 from shared.connectors.database.position import behind, finished
 from shared.connectors.progress import StreamProgress
@@ -38,9 +38,6 @@ class TableReading:
 
     def pages(self, engine: Engine) -> Iterator[list[Row]]:
         """Yield the rows in pages, and tell the progress how far they go."""
-        if not self.progress.goes_on():
-            self.progress.stop(None)
-            return
         yield from self._new_pages(engine)
         # After them, since a row may have got that value until the newer ones were looked at: the
         # watermark moves past it now, and no other run would see it.
@@ -58,15 +55,18 @@ class TableReading:
                     if count is not None:
                         self.progress.stop(behind(self.config, last))
                         if count > 0:
-                            yield self._handed_over(rows[:count])
+                            yield self._handed_over(rows[:count], None)
                         return
                 last = self.order.last_row(rows[-1])
-                yield self._handed_over(rows)
+                yield self._handed_over(rows, last)
         self.progress.finish(finished(self.config))
 
-    def _handed_over(self, rows: list[Row]) -> list[Row]:
+    def _handed_over(self, rows: list[Row], last: LastRow | None) -> list[Row]:
         self.progress.observe(rows)
-        return self._converted(rows)
+        converted = self._converted(rows)
+        if last is not None and self.order.stops_anywhere:
+            self.progress.can_go_on(behind(self.config, last))
+        return converted
 
     def _converted(self, rows: list[Row]) -> list[Row]:
         for plan in self.plans:

@@ -1,4 +1,4 @@
-"""One slice of a database connector: connect, look at the tables, move what is new."""
+"""One slice of a database connector: connect, and move what is new, table by table."""
 
 from functools import partial
 from typing import cast
@@ -8,33 +8,25 @@ from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.engine import source_engine
 from shared.connectors.database.position import is_finished
 from shared.connectors.database.source import table_stream
-from shared.connectors.failures import source_failure
-from shared.connectors.runner import Stream, run_streams
-from shared.connectors.slices import SliceTime
-from shared.errors import SynclineError
+from shared.connectors.runner import run_streams
 
 
 def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
     config = cast("DatabaseConfig", request.config)
-    return run_streams(request, partial(_streams, config, request), confirm_lease)
-
-
-def _streams(config: DatabaseConfig, request: SyncRequest, slice_time: SliceTime) -> list[Stream]:
-    engine, positions = source_engine(config, request.guard, request.lines), request.positions
-    try:
-        return [
-            table_stream(
-                engine,
-                stream,
-                request.watermarks.get(stream.table),
-                positions.get(stream.table),
-                slice_time,
-            )
-            for stream in config.streams
-            if not is_finished(stream, positions.get(stream.table))
-        ]
-    except SynclineError:
-        raise
-    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
-        raise source_failure(error) from None
+    engine = source_engine(config, request.guard, request.lines, request.files)
+    selected = [stream.as_read() for stream in config.streams]
+    streams = {
+        stream.table: partial(
+            table_stream,
+            engine,
+            stream,
+            request.watermarks.get(stream.table),
+            request.positions.get(stream.table),
+        )
+        for stream in selected
+        if not is_finished(stream, request.positions.get(stream.table))
+    }
+    return run_streams(
+        request, streams, confirm_lease, others_are_done=len(streams) < len(config.streams)
+    )

@@ -29,6 +29,7 @@ facts AS (
         c.public_id AS connector_public_id,
         c.connector_type,
         c.config,
+        w.public_id AS workspace_public_id,
         (
             c.deleted_at IS NULL
             AND w.deleted_at IS NULL
@@ -172,6 +173,7 @@ SELECT
     f.connector_public_id,
     f.connector_type,
     f.config,
+    f.workspace_public_id,
     f.connector_is_usable,
     f.overlap_policy,
     f.is_too_early,

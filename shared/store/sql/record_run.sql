@@ -1,5 +1,5 @@
--- Record what became of an attempt while its fence holds: the run, its watermarks, its schedule,
--- its timeline, and the place that it leaves to the next run of its workspace. No row comes back
+-- Record what became of an attempt while its fence holds: the run, its watermarks and streams, its
+-- schedule, the health of its connector, its timeline, and the place that it leaves to the next run of its workspace. No row comes back
 -- when the fence was lost; then nothing at all was written.
 -- A slice that is not the last (`goes_on`) keeps the place of its run, which comes back to be
 -- enqueued again; a run that waits for another attempt gives it up.
@@ -85,6 +85,41 @@ moved AS (
     )
     ON CONFLICT (connector_id, stream) DO UPDATE
     SET cursor = excluded.cursor, value = excluded.value, run_id = excluded.run_id
+),
+
+streamed AS (
+    INSERT INTO connector_stream
+        (connector_id, stream, workspace_id, status, error, fault, run_id, dataset_table, synced_at)
+    SELECT
+        e.connector_id, m.stream, e.workspace_id, m.status, m.error, m.fault, e.id, m.dataset_table,
+        CASE WHEN m.status = 'success' THEN (SELECT at FROM instant) END
+    FROM ended AS e
+    CROSS JOIN jsonb_to_recordset(CAST(:streams AS jsonb)) AS m (
+        stream text, status text, error text, fault text, dataset_table text
+    )
+    ON CONFLICT (connector_id, stream) DO UPDATE
+    SET status = excluded.status,
+        error = excluded.error,
+        fault = excluded.fault,
+        run_id = excluded.run_id,
+        dataset_table = coalesce(excluded.dataset_table, connector_stream.dataset_table),
+        synced_at = coalesce(excluded.synced_at, connector_stream.synced_at)
+),
+
+judged AS (
+    UPDATE workspace_connector AS c
+    SET health = :health, health_reason = :health_reason
+    FROM (
+        SELECT c.id
+        FROM ended AS e
+        JOIN workspace_connector AS c ON c.id = e.connector_id
+        WHERE CAST(:health AS text) IS NOT NULL
+            AND (c.health, c.health_reason)
+                IS DISTINCT FROM (CAST(:health AS text), CAST(:health_reason AS text))
+        -- Who changes a connector locks it before its runs: never wait for it with a run in hand.
+        FOR NO KEY UPDATE OF c SKIP LOCKED
+    ) AS changed
+    WHERE c.id = changed.id
 ),
 
 shown AS (

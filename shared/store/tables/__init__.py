@@ -8,13 +8,10 @@ test compares the two.
 
 from shared.store.tables.blackouts import blackout_window
 from shared.store.tables.columns import metadata
-from shared.store.tables.connectors import (
-    connector_credential,
-    sync_watermark,
-    workspace_connector,
-)
+from shared.store.tables.connectors import connector_credential, workspace_connector
 from shared.store.tables.runs import sync_log, sync_log_event
 from shared.store.tables.schedules import sync_schedule
+from shared.store.tables.streams import connector_stream, sync_watermark
 from shared.store.tables.ticks import tick
 from shared.store.tables.workers import worker_instance
 from shared.store.tables.workspaces import api_key, workspace
@@ -23,6 +20,7 @@ __all__ = [
     "api_key",
     "blackout_window",
     "connector_credential",
+    "connector_stream",
     "metadata",
     "sync_log",
     "sync_log_event",

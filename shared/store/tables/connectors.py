@@ -1,18 +1,21 @@
-"""Connectors, their sealed secrets, and where their next syncs start."""
+"""Connectors and their sealed secrets."""
 
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKeyConstraint,
     Index,
     LargeBinary,
     String,
     Table,
+    Text,
     UniqueConstraint,
     func,
+    text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from shared.store.tables.columns import (
     created_at,
@@ -35,10 +38,18 @@ workspace_connector = Table(
     Column("name", String(200), nullable=False),
     # Without secrets: those are sealed in connector_credential.
     Column("config", JSONB, nullable=False),
+    # JSON pointers to where in the config its secrets are; set with the config.
+    Column("secret_pointers", ARRAY(Text), nullable=False, server_default="{}"),
     Column("status", String(32), nullable=False, server_default="connected"),
     Column("health", String(16), nullable=False, server_default="unknown"),
     Column("health_reason", String(500), nullable=True),
-    instant("health_next_check_at"),
+    # When it is looked at again, unless its runs tell of it meanwhile.
+    Column(
+        "health_next_check_at",
+        DateTime(timezone=True),
+        nullable=True,
+        server_default=text("now() + interval '1 day'"),
+    ),
     created_at(),
     updated_at(),
     instant("deleted_at"),
@@ -52,6 +63,12 @@ workspace_connector = Table(
         "connector_status_valid",
     ),
     one_of("health", ("unknown", "healthy", "unhealthy"), "connector_health_valid"),
+)
+# What nothing was heard of for long.
+Index(
+    "connector_to_look_at",
+    workspace_connector.c.health_next_check_at,
+    postgresql_where=text("status = 'connected' AND deleted_at IS NULL"),
 )
 Index(
     "one_connector_per_name",
@@ -81,26 +98,5 @@ connector_credential = Table(
         ["workspace_id", "connector_id"],
         ["workspace_connector.workspace_id", "workspace_connector.id"],
         name="credential_in_its_workspace",
-    ),
-)
-
-
-sync_watermark = Table(
-    "sync_watermark",
-    metadata,
-    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("stream", String(200), primary_key=True),
-    workspace_id(),
-    Column("cursor", String(200), nullable=False),
-    # {"type": ..., "value": ...}: see shared/connectors/base.py.
-    Column("value", JSONB, nullable=False),
-    # The run that set it.
-    Column("run_id", BigInteger, nullable=False),
-    created_at(),
-    updated_at(),
-    ForeignKeyConstraint(
-        ["workspace_id", "connector_id"],
-        ["workspace_connector.workspace_id", "workspace_connector.id"],
-        name="watermark_in_its_workspace",
     ),
 )

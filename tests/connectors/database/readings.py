@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.connectors.base import HasTime, Position, Watermark
 from shared.connectors.database.config import DatabaseConfig
-from shared.connectors.slices import SliceTime
+from shared.connectors.slices import SliceTime, StreamTime
+from shared.egress.files import FilesRoot
 from shared.egress.lines import Lines
 from tests.connectors.databases import never_has_time, orders
 from tests.loopback import LOOPBACK
@@ -26,6 +27,7 @@ class Reader:
     has_more: bool = False
     marks: list[str | None] = field(default_factory=list[str | None])
     """The text of the watermark after each slice."""
+    files: FilesRoot = field(default_factory=FilesRoot)
     again: list[Row] = field(default_factory=list[Row])
     """Rows that the last slice read again, since it went on within their cursor value."""
 
@@ -37,10 +39,11 @@ class Reader:
 
         shut_in()
         (config,) = self.config.streams
-        engine = source_engine(self.config, LOOPBACK, Lines())
+        engine = source_engine(self.config, LOOPBACK, Lines(), self.files)
         position = None if self.position is None else json.loads(json.dumps(self.position))
-        stream = table_stream(engine, config, self.watermark, position, SliceTime(has_time))
-        rows = [dict(row) for row in stream.resource]
+        time = StreamTime(SliceTime(has_time))
+        stream = table_stream(engine, config, self.watermark, position, time)
+        rows = [dict(row) for page in stream.pages for row in page]
         self.watermark = stream.progress.watermark() or self.watermark
         self.marks.append(None if self.watermark is None else self.watermark.value["value"])
         self.has_more = stream.progress.has_more

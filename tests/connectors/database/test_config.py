@@ -20,12 +20,11 @@ def _refusal(config: dict[str, Any]) -> str:
     [
         ("postgresql://u@h/d", "postgresql+psycopg2://u@h/d"),
         ("postgres://u@h:5433/d", "postgresql+psycopg2://u@h:5433/d"),
-        (
-            "postgresql+asyncpg://u@h/d?sslmode=require",
-            "postgresql+psycopg2://u@h/d?sslmode=require",
-        ),
+        ("postgresql+asyncpg://u@h/d?sslmode=require", "postgresql+psycopg2://u@h/d"),
         ("mysql://u@h/d", "mysql+pymysql://u@h/d"),
         ("mariadb+mariadbconnector://u@h/d", "mariadb+pymysql://u@h/d"),
+        ("sqlite:///shops/oslo.db", "sqlite:///shops/oslo.db"),
+        ("sqlite+pysqlcipher:///shops/oslo.db", "sqlite:///shops/oslo.db"),
     ],
 )
 def test_a_url_is_kept_with_the_driver_that_is_installed(given: str, kept: str) -> None:
@@ -37,7 +36,16 @@ def test_a_url_is_kept_with_the_driver_that_is_installed(given: str, kept: str) 
     [
         ("", "at least 1 character"),
         ("nonsense", "postgresql://user@host"),
-        ("sqlite:///orders.db", "no driver for sqlite"),
+        ("sqlite://", "names no file below that folder"),
+        ("sqlite:///:memory:", "names no file below that folder"),
+        ("sqlite:////etc/passwd", "names no file below that folder"),
+        ("sqlite:///file:orders.db", "names no file below that folder"),
+        ("sqlite:///orders\n.db", "names no file below that folder"),
+        ("sqlite:///a/../../orders.db", "it leads upwards"),
+        ("sqlite:///..", "it leads upwards"),
+        ("sqlite:///orders.db?mode=rwc", "not supported: mode; supported is none"),
+        ("sqlite:///orders.db?uri=true", "not supported: uri"),
+        ("sqlite://reader@host/orders.db", "a file has no user and no host"),
         ("mssql://u@h/d", "no driver for mssql"),
         (f"postgresql://u:{PASSWORD}@h/d", "field password"),
         ("postgresql://h/d", "has no user"),
@@ -48,6 +56,10 @@ def test_a_url_is_kept_with_the_driver_that_is_installed(given: str, kept: str) 
         (f"postgresql://u@h/d?password={PASSWORD}", "not supported: password"),
         ("mysql://u@h/d?read_default_file=/etc/passwd", "not supported: read_default_file"),
         ("mysql://u@h/d?local_infile=1", "not supported: local_infile"),
+        ("mysql://u@h/d?ssl_ca=/etc/passwd", "not supported: ssl_ca"),
+        ("postgresql://u@h/d?sslrootcert=/etc/passwd", "not supported: sslrootcert"),
+        ("postgresql://u@h/d?sslmode=prefer", "set the field tls"),
+        ("postgresql://u@h/d?sslmode=require&sslmode=disable", "set the field tls"),
         ("postgresql://u@h/d?" + "x" * 2_000, "at most 1000 characters"),
     ],
 )

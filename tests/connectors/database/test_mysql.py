@@ -7,9 +7,12 @@ import pymysql
 import pytest
 
 from shared.connectors.database.mysql import LineConnection
+from shared.connectors.database.tls import Tls, TlsMode
 from shared.egress.lines import Lines
 from tests.connectors.databases import PASSWORD, MariaDb
 from tests.loopback import LOOPBACK
+
+PLAIN = Tls(TlsMode.DISABLE)
 
 
 @pytest.fixture
@@ -20,7 +23,13 @@ def lines() -> Lines:
 @pytest.fixture
 def connection(mariadb: MariaDb, lines: Lines) -> Iterator[LineConnection]:
     opened = LineConnection(
-        LOOPBACK, lines, host="127.0.0.1", port=mariadb.port, user="reader", password=PASSWORD
+        LOOPBACK,
+        lines,
+        PLAIN,
+        host="127.0.0.1",
+        port=mariadb.port,
+        user="reader",
+        password=PASSWORD,
     )
     with closing(opened.line):
         yield opened
@@ -50,6 +59,20 @@ def test_a_connection_that_is_closed_closes_its_line(connection: LineConnection)
 def test_a_server_that_refuses_the_login_leaves_no_line(mariadb: MariaDb, lines: Lines) -> None:
     with pytest.raises(pymysql.OperationalError):
         LineConnection(
-            LOOPBACK, lines, host="127.0.0.1", port=mariadb.port, user="nobody", password="wrong"
+            LOOPBACK,
+            lines,
+            PLAIN,
+            host="127.0.0.1",
+            port=mariadb.port,
+            user="nobody",
+            password="wrong",
         )
     lines.cut()
+
+
+def test_a_connection_is_not_made_again_to_an_address_that_nobody_checked(
+    connection: LineConnection,
+) -> None:
+    connection.close()
+    with pytest.raises(pymysql.InterfaceError):
+        connection.connect()

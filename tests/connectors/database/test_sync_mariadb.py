@@ -99,6 +99,35 @@ def test_a_number_of_single_precision_arrives_with_all_of_its_digits_and_no_more
     assert sizes == [0.1, 16777215.0, 1.2345678, None, -3.40282e38, 1e-30]
 
 
+@pytest.mark.parametrize("sync_mode", ["incremental", "full_refresh"])
+def test_a_text_with_a_nul_character_is_rejected_and_its_neighbours_land(
+    mariadb: MariaDb, dataset: Postgres, sync_mode: str
+) -> None:
+    mariadb.execute(
+        TABLE,
+        "INSERT INTO orders VALUES (1, 'a', '2024-01-01'), (2, 'b', '2024-01-02'),"
+        " (3, 'c', '2024-01-03')",
+    )
+    shop = _shop(mariadb, dataset, sync_mode=sync_mode)
+    shop.sync()
+    mariadb.execute("UPDATE orders SET name = 'x\\0y', changed = '2024-02-01' WHERE id < 3")
+    result = shop.sync()
+    assert (result.records_failed, result.metadata["records_deleted"]) == (2, 0)
+    assert shop.loaded("id, name") == [(1, "a"), (2, "b"), (3, "c")]
+    found = shop.loaded("reason, detail, record LIKE '%\"x\\\\u0000y\"%'", "syncline_rejects")
+    assert found == [("nul_character", "name", True)] * 2
+
+
+def test_a_cursor_with_a_nul_character_is_no_watermark(mariadb: MariaDb, dataset: Postgres) -> None:
+    mariadb.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, changed varchar(9) COLLATE utf8mb4_bin)",
+        "INSERT INTO orders VALUES (1, 'a'), (2, 'b\\0')",
+    )
+    shop = _shop(mariadb, dataset)
+    assert shop.sync().records_failed == 1
+    assert decode(shop.watermarks["orders"]) == "a"
+
+
 def test_an_empty_source_loads_nothing(mariadb: MariaDb, dataset: Postgres) -> None:
     mariadb.execute(TABLE)
     assert counts(_shop(mariadb, dataset).sync()) == (0, 0, 0)

@@ -277,26 +277,45 @@ def test_columns_whose_names_would_fall_together_are_refused(
         Shop(orders(source.url), dataset).sync()
 
 
-def test_a_null_in_the_primary_key_is_a_permanent_error(
+def _reasons(shop: Shop) -> list[tuple[str, str]]:
+    return shop.loaded("reason, detail", "syncline_rejects")
+
+
+def test_a_row_with_a_null_in_its_primary_key_is_rejected(
     source: Postgres, dataset: Postgres
 ) -> None:
     source.execute(
-        "CREATE TABLE orders (id int, changed int)", "INSERT INTO orders VALUES (NULL, 1)"
+        "CREATE TABLE orders (id int, changed int)", "INSERT INTO orders VALUES (NULL, 1), (1, 1)"
     )
-    with pytest.raises(PermanentError, match="NULL in a primary key"):
-        Shop(orders(source.url), dataset).sync()
+    shop = Shop(orders(source.url), dataset)
+    assert (counts(shop.sync()), _reasons(shop)) == ((2, 1, 0), [("key_missing", "id")])
 
 
-def test_a_key_that_is_too_long_for_an_index_is_a_permanent_error(
+def test_a_row_whose_key_is_too_long_for_an_index_is_rejected(
     source: Postgres, dataset: Postgres
 ) -> None:
     source.execute(
         "CREATE TABLE orders (id text, changed int)",
         "INSERT INTO orders SELECT string_agg(md5(n::text), ''), 1 FROM generate_series(1, 90) n",
+        "INSERT INTO orders VALUES (repeat('x', 2500), 1)",
     )
-    with pytest.raises(PermanentError, match=r"a key too long .*54000") as failed:
-        Shop(orders(source.url), dataset).sync()
-    assert failed.value.code == "configuration"
+    shop = Shop(orders(source.url), dataset)
+    assert (counts(shop.sync()), _reasons(shop)) == ((2, 1, 0), [("key_too_long", "id")])
+
+
+def test_json_that_the_source_takes_and_the_dataset_does_not_is_rejected(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, v json, changed int)",
+        r"""INSERT INTO orders VALUES (1, '{"x": "\u0000"}', 1), (2, '["\ud800"]', 1),
+            (3, '{"x": "\\u0000 \ud83d\ude00"}', 1)""",
+    )
+    shop = Shop(orders(source.url), dataset)
+    assert (counts(shop.sync()), _reasons(shop)) == (
+        (3, 1, 0),
+        [("invalid_unicode", "v"), ("nul_character", "v")],
+    )
 
 
 def test_a_view_that_cannot_be_computed_is_the_trouble_of_the_source(

@@ -5,7 +5,15 @@ from enum import StrEnum
 from random import Random
 
 from shared.domain import retry
-from shared.domain.outcome import Counts, Outcome, failed, goes_on, succeeded, waits_for_retry
+from shared.domain.outcome import (
+    Counts,
+    Moved,
+    Outcome,
+    failed,
+    goes_on,
+    succeeded,
+    waits_for_retry,
+)
 from shared.domain.retry import BASE, CAP, SHORTEST, THROTTLE_PATIENCE, Retry
 from shared.domain.retry_after import LONGEST_RETRY_AFTER
 from shared.domain.run import Reason
@@ -54,7 +62,7 @@ def outcome_of(end: End, run: Run, now: datetime, chance: Random) -> Outcome:
         case End.FAILURE:
             return failed(Reason.CONFIGURATION, "The source says no.")
         case End.SLICE:
-            return goes_on(_NOTHING, {}, {})
+            return goes_on(Moved(_NOTHING, {}, {}))
         case _:
             return succeeded(_NOTHING, {})
 

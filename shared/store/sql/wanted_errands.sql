@@ -1,5 +1,7 @@
--- Whether a run starts soon while every worker sleeps: none is in the middle of a run, and none was
+-- What a worker is wanted for beside runs.
+-- warm_up: a run starts soon while every worker sleeps: none is in the middle of a run, and none was
 -- seen lately.
+-- look: nothing was heard of a connector for long.
 SELECT
     EXISTS (
         SELECT FROM workspace_connector_sync_log AS r
@@ -15,4 +17,10 @@ SELECT
     AND NOT EXISTS (
         SELECT FROM workspace_connector_sync_log AS r
         WHERE r.status = 'in_progress' AND r.lease_expires_at > CAST(:now AS timestamptz)
-    )
+    ) AS warm_up,
+    EXISTS (
+        SELECT FROM workspace_connector AS c
+        WHERE c.health_next_check_at <= CAST(:now AS timestamptz)
+            AND c.status = 'connected'
+            AND c.deleted_at IS NULL
+    ) AS look

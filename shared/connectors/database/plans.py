@@ -1,0 +1,58 @@
+"""What the plan of a column says: what is selected, and as which type it lands in the dataset."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement
+
+
+class Kind(StrEnum):
+    """The types that a dataset knows, by dlt's names for them."""
+
+    BIGINT = "bigint"
+    BINARY = "binary"
+    BOOL = "bool"
+    DATE = "date"
+    DECIMAL = "decimal"
+    DOUBLE = "double"
+    JSON = "json"
+    TEXT = "text"
+    TIME = "time"
+    TIMESTAMP = "timestamp"
+
+
+_HELD_BY: Mapping[str, frozenset[Kind]] = {
+    "bool": frozenset({Kind.BOOL}),
+    "int": frozenset({Kind.BIGINT, Kind.DECIMAL}),
+    "decimal": frozenset({Kind.BIGINT, Kind.DECIMAL}),
+    "float": frozenset({Kind.DOUBLE}),
+    "str": frozenset({Kind.TEXT}),
+    "date": frozenset({Kind.DATE}),
+    "datetime": frozenset({Kind.TIMESTAMP}),
+    "time": frozenset({Kind.TIME}),
+}
+"""Type of a stored value, and the kinds of columns that it can be compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """One column on its way: `expression` selects it, `kind` is what it lands as."""
+
+    name: str
+    kind: Kind
+    expression: ColumnElement[Any]
+    exact: bool = True
+    """False if what is selected does not compare as the source compares it."""
+    finds_row: bool = False
+    """True if the column, compared with a value that was read of it, tells what comes behind it."""
+    longest: int | None = None
+    """How many letters or bytes a text, JSON or binary value has at most; None if no one knows."""
+    precision: int | None = None
+    scale: int | None = None
+    has_zone: bool = False
+
+    def holds(self, type_name: str | None) -> bool:
+        """Tell whether a value of this type can be one of the column's; see `write_value`."""
+        return type_name is not None and self.kind in _HELD_BY.get(type_name, frozenset())

@@ -1,0 +1,201 @@
+"""Connectors are made and changed: the config fits its type, and its secrets are sealed."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID, uuid4
+
+from pydantic import ValidationError
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from shared.connectors.registry import connector_type, slugs
+from shared.connectors.secrets import left_out_of, split_secrets, with_secrets
+from shared.domain.access import Principal
+from shared.errors import (
+    ConfigurationError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    Problem,
+)
+from shared.flow.sources import secrets_of
+from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
+from shared.store.connectors import (
+    delete_credential,
+    insert_connector,
+    insert_credential,
+    lock_connector,
+    update_connector,
+)
+from shared.store.engine import single_statements
+from shared.store.rows import Row
+from shared.store.sources import find_source
+from shared.store.violations import violation_of
+from shared.store.workspaces import lock_workspace
+
+_STREAMS = "streams"
+"""The one part of a config that may change without its secrets being given again."""
+
+
+def create_connector(
+    engine: Engine,
+    principal: Principal,
+    key: WrappingKey | None,
+    *,
+    slug: str,
+    name: str,
+    config: Mapping[str, object],
+) -> Row:
+    """Create a connector whose config fits its type, with its secrets sealed.
+
+    Raises `InvalidInputError` naming each field that does not fit, `ConflictError` for a name
+    that the workspace uses already, and what `seal` raises.
+    """
+    plain, secret = _validated(slug, config)
+    public_id = uuid4()
+    # Before the transaction: the key may be a service's.
+    sealed = _sealed(key, secret, principal.workspace_id, public_id)
+    values = {
+        "public_id": public_id,
+        "workspace_id": principal.workspace_id,
+        "connector_type": slug,
+        "name": name,
+        "config": plain,
+        "secret_pointers": sorted(secret),
+    }
+
+    def insert() -> Row:
+        with engine.begin() as connection:
+            row = insert_connector(connection, values)
+            if sealed is not None:
+                insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
+            return row
+
+    return _with_its_name(name, insert)
+
+
+def change_connector(
+    engine: Engine,
+    principal: Principal,
+    key: WrappingKey | None,
+    connector: UUID,
+    *,
+    name: str | None = None,
+    config: Mapping[str, object] | None = None,
+) -> Row:
+    """Give a connector another name or config; None leaves it.
+
+    A config is taken as a whole, but for the secrets that it leaves out: those stay, as long as
+    nothing but the streams differs from before. Otherwise whoever may edit a connector could have
+    its password sent to a server of their own. A run in progress ends its slice with the config
+    that it has. Raises as `create_connector`, and `NotFoundError`.
+    """
+    changes: dict[str, Any] = {} if name is None else {"name": name}
+    sealed = None
+    if config is not None:
+        plain, secret = _changed(_source(engine, principal, connector), key, config)
+        sealed = _sealed(key, secret, principal.workspace_id, connector)
+        changes |= {"config": plain, "secret_pointers": sorted(secret)}
+        changes |= {"health": "unknown", "health_reason": None}
+
+    def change() -> Row:
+        with engine.begin() as connection:
+            lock_workspace(connection, principal.workspace_id)
+            row = lock_connector(connection, principal.workspace_id, connector)
+            if row is None:
+                raise NotFoundError("There is no such connector.")
+            if config is not None:
+                delete_credential(connection, row["id"])
+            if sealed is not None:
+                insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
+            return update_connector(connection, row["id"], changes) if changes else row
+
+    return _with_its_name(name, change)
+
+
+def _source(engine: Engine, principal: Principal, connector: UUID) -> Row:
+    with single_statements(engine) as connection:
+        row = find_source(connection, principal.workspace_id, connector)
+    if row is None:
+        raise NotFoundError("There is no such connector.")
+    return row
+
+
+def _changed(
+    row: Row, key: WrappingKey | None, config: Mapping[str, object]
+) -> tuple[dict[str, object], dict[str, str]]:
+    """Return the new config and its secrets, with those that it keeps of the old one."""
+    slug = row["connector_type"]
+    left_out = left_out_of(config, row["secret_pointers"])
+    if not left_out:
+        return _validated(slug, config)
+    before = secrets_of(row, key)
+    plain, secret = _validated(slug, with_secrets(config, before, left_out))
+    kept = [pointer for pointer in left_out if pointer in secret]
+    if kept and _but_streams(plain) != _but_streams(row["config"]):
+        raise InvalidInputError(
+            *(
+                Problem(
+                    field=f"config{pointer.replace('/', '.')}",
+                    code="secret_needed",
+                    reason="it is kept only while nothing but the streams changes",
+                    hint="give it again together with the other settings",
+                )
+                for pointer in kept
+            )
+        )
+    return plain, secret
+
+
+def _but_streams(config: Mapping[str, object]) -> Mapping[str, object]:
+    return {name: value for name, value in config.items() if name != _STREAMS}
+
+
+def _with_its_name(name: str | None, write: Callable[[], Row]) -> Row:
+    try:
+        return write()
+    except IntegrityError as error:
+        if violation_of(error).constraint == "one_connector_per_name":
+            raise ConflictError(
+                f"This workspace has a connector named {name!r} already.", code="name_taken"
+            ) from error
+        raise
+
+
+def _sealed(
+    key: WrappingKey | None, secrets: Mapping[str, str], workspace_id: int, connector: UUID
+) -> SealedSecrets | None:
+    if not secrets:
+        return None
+    if key is None:
+        raise ConfigurationError(
+            "Set SYNCLINE_KMS_KEY or SYNCLINE_KEY_FILE: there is no key to seal secrets with."
+        )
+    return seal(key, secrets, workspace_id, connector)
+
+
+def _validated(slug: str, config: Mapping[str, object]) -> tuple[dict[str, object], dict[str, str]]:
+    if slug not in slugs():
+        raise InvalidInputError(
+            Problem(
+                "type",
+                "unknown_connector_type",
+                f"there is no connector type {slug!r}",
+                f"use one of {', '.join(slugs())}",
+            )
+        )
+    try:
+        return split_secrets(connector_type(slug).config_model.model_validate(config))
+    except ValidationError as error:
+        raise InvalidInputError(
+            *(
+                Problem(
+                    field=".".join(["config", *map(str, problem["loc"])]),
+                    code=f"connector_{problem['type']}",
+                    reason=problem["msg"],
+                )
+                # `input` is left out: it may be a secret that stands in the wrong field.
+                for problem in error.errors(include_input=False, include_url=False)
+            )
+        ) from None

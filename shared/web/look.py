@@ -1,0 +1,65 @@
+"""/api/v2/connectors/{id}: check its settings against its source, and list what that offers."""
+
+import uuid
+from typing import Any
+
+from flask import Blueprint
+
+from shared.connectors.base import SourceStream
+from shared.domain.access import Role
+from shared.flow.look import CheckReport, Finding, Lookout, check_connector, streams_of
+from shared.web.auth import principal, requires, wiring
+from shared.web.present import instant
+
+blueprint = Blueprint("look", __name__, url_prefix="/api/v2/connectors/<uuid:connector>")
+
+
+@blueprint.post("/check")
+@requires(Role.EDITOR)
+def check(connector: uuid.UUID) -> dict[str, Any]:
+    """Look whether the source lets the connector in, and has each of its streams."""
+    return _present_report(check_connector(_lookout(), principal(), connector))
+
+
+@blueprint.get("/streams")
+@requires(Role.EDITOR)
+def streams(connector: uuid.UUID) -> dict[str, Any]:
+    """List the streams that the source offers."""
+    found = streams_of(_lookout(), principal(), connector)
+    return {"items": [_present_stream(stream) for stream in found]}
+
+
+def _lookout() -> Lookout:
+    parts = wiring()
+    return Lookout.of(parts.engine, parts.key, parts.settings)
+
+
+def _present_report(report: CheckReport) -> dict[str, Any]:
+    return {
+        "ok": not report.findings,
+        "checked_at": instant(report.checked_at),
+        "findings": [_present_finding(finding) for finding in report.findings],
+    }
+
+
+def _present_finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "stream": finding.stream,
+        "fault": finding.fault,
+        "message": finding.message,
+        "is_transient": finding.is_transient,
+    }
+
+
+def _present_stream(stream: SourceStream) -> dict[str, Any]:
+    return {
+        "name": stream.name,
+        "kind": stream.kind,
+        "primary_key": list(stream.primary_key),
+        "cursors": list(stream.cursors),
+        "columns": [
+            {"name": column.name, "type": column.type, "nullable": column.is_nullable}
+            for column in stream.columns
+        ],
+        "settings": dict(stream.settings),
+    }

@@ -1,0 +1,362 @@
+"""A full refresh deletes what its source has no more, and only when it has seen all of it."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from shared.connectors.base import HasTime, SyncRequest, always_has_time
+from shared.connectors.database.config import DatabaseConfig
+from shared.errors import LeaseLostError, PermanentError, TransientError
+from tests.connectors.databases import DATASET, Postgres, Shop, counts, never_has_time, orders
+from tests.connectors.fences import CONFIRMED, Lease, frozen_loader
+from tests.connectors.records import Records
+
+SEEN = f"pg_tables WHERE schemaname = '{DATASET}_staging' AND tablename LIKE 'seen %'"
+
+
+@pytest.fixture
+def whole(dataset: Postgres) -> Records:
+    """Return a connector that brought three rows."""
+    records = Records(dataset, is_whole=True)
+    assert records.load({"id": 1}, {"id": 2}, {"id": 3}).metadata["records_deleted"] == 0
+    return records
+
+
+def _ids(records: Records) -> list[int]:
+    return [row[0] for row in records.rows("id")]
+
+
+def _lost_at(nth: int) -> Callable[[], None]:
+    asked = 0
+
+    def confirm() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == nth:
+            raise LeaseLostError("Another worker holds the run.")
+
+    return confirm
+
+
+def test_rows_that_the_source_has_no_more_are_deleted_and_the_others_left_alone(
+    whole: Records,
+) -> None:
+    before = whole.dataset.rows(f"SELECT ctid::text FROM {DATASET}.orders WHERE id = 2")
+    result = whole.load({"id": 2}, {"id": 4})
+    assert (counts(result), result.metadata["records_deleted"]) == ((2, 1, 0), 2)
+    assert _ids(whole) == [2, 4]
+    assert whole.dataset.rows(f"SELECT ctid::text FROM {DATASET}.orders WHERE id = 2") == before
+
+
+def test_a_table_that_is_empty_now_is_emptied(whole: Records) -> None:
+    assert whole.load().metadata["records_deleted"] == 3
+    assert _ids(whole) == []
+    assert whole.load().metadata["records_deleted"] == 0
+
+
+def test_a_source_that_was_always_empty_makes_no_table(dataset: Postgres) -> None:
+    assert counts(Records(dataset, is_whole=True).load()) == (0, 0, 0)
+    assert not dataset.has_table(f"{DATASET}.orders")
+
+
+def test_a_stream_that_is_not_whole_deletes_nothing(dataset: Postgres) -> None:
+    records = Records(dataset)
+    records.load({"id": 1}, {"id": 2})
+    assert records.load({"id": 2}).metadata["records_deleted"] == 0
+    records.load()
+    assert _ids(records) == [1, 2]
+    assert dataset.rows(f"SELECT count(*) FROM {SEEN}") == [(0,)]
+
+
+def test_slices_delete_at_their_end_what_none_of_them_brought(whole: Records) -> None:
+    whole.load({"id": 1}, has_more=True)
+    whole.load({"id": 4}, has_more=True)
+    assert _ids(whole) == [1, 2, 3, 4]
+    result = whole.load({"id": 5})
+    assert result.metadata["records_deleted"] == 2
+    assert _ids(whole) == [1, 4, 5]
+
+
+@pytest.mark.parametrize("last", [(), ({"v": "\0", "id": 2},)])
+def test_a_last_slice_without_rows_deletes_as_well(
+    whole: Records, last: tuple[object, ...]
+) -> None:
+    whole.load({"id": 1}, has_more=True)
+    whole.load(*last)
+    assert _ids(whole) == [1, 2][: 1 + len(last)]
+
+
+def test_keys_of_several_columns_are_compared_together(dataset: Postgres) -> None:
+    records = Records(dataset, key=("shop", "id"), is_whole=True)
+    records.load(*[{"shop": shop, "id": id_} for shop in "ab" for id_ in (1, 2)])
+    records.load({"id": 1, "shop": "a"}, {"id": 2, "shop": "b"})
+    assert records.rows("shop, id") == [("a", 1), ("b", 2)]
+
+
+def test_a_slice_that_is_done_again_deletes_what_it_would_have_deleted(whole: Records) -> None:
+    whole.load({"id": 1}, has_more=True)
+    place, run = dict(whole.positions), whole.run_id
+    for confirm_lease in (_lost_at(1), _lost_at(2)):
+        with pytest.raises(LeaseLostError):
+            whole.load({"id": 4}, confirm_lease=confirm_lease)
+        assert _ids(whole) == [1, 2, 3]
+    assert whole.load({"id": 4}).metadata["records_deleted"] == 2
+    whole.positions, whole.run_id = place, run  # it was killed before it was recorded
+    assert whole.load({"id": 4}).metadata["records_deleted"] == 0
+    assert _ids(whole) == [1, 4]
+
+
+def test_a_repeat_of_the_last_slice_is_nothing_to_log(
+    whole: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole.load({"id": 1}, has_more=True)
+    place, run = dict(whole.positions), whole.run_id
+    whole.load()
+    whole.positions, whole.run_id = place, run
+    whole.load()
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_lease_that_is_lost_before_the_commit_without_rows_deletes_nothing(
+    whole: Records, nth: int
+) -> None:
+    with pytest.raises(LeaseLostError):
+        whole.load(confirm_lease=_lost_at(nth))
+    assert _ids(whole) == [1, 2, 3]
+    whole.load()
+    assert _ids(whole) == []
+
+
+def test_a_first_slice_that_is_done_again_forgets_what_it_saw(whole: Records) -> None:
+    whole.load({"id": 1}, {"id": 2}, has_more=True)
+    whole.positions = {}  # it was not recorded
+    whole.load({"id": 1}, has_more=True)
+    whole.load({"id": 3})
+    assert _ids(whole) == [1, 3]
+
+
+def _nothing_deleted(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.__dict__["syncline_fields"]["event"] for record in caplog.records]
+
+
+def test_two_runs_that_come_between_each_other_delete_nothing_and_the_next_does(
+    whole: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Records(whole.dataset, is_whole=True)
+    with caplog.at_level(logging.WARNING):
+        whole.load({"id": 1}, has_more=True)
+        other.load({"id": 1}, has_more=True)
+        whole.load({"id": 2})
+        assert other.load({"id": 2}).metadata["records_deleted"] == 0
+    assert _nothing_deleted(caplog) == ["refresh_deleted_nothing"] * 2
+    assert _ids(whole) == [1, 2, 3]
+    assert whole.load({"id": 1}).metadata["records_deleted"] == 2
+
+
+def test_a_run_that_another_whole_run_came_between_deletes_nothing(whole: Records) -> None:
+    whole.load({"id": 1}, has_more=True)
+    Records(whole.dataset, is_whole=True).load({"id": 1}, {"id": 2}, {"id": 3}, {"id": 9})
+    assert whole.load({"id": 2}).metadata["records_deleted"] == 0
+    assert _ids(whole) == [1, 2, 3, 9]
+
+
+@pytest.mark.parametrize(
+    "meddle",
+    [
+        "DROP TABLE {seen}",
+        "TRUNCATE {seen}",
+        "ALTER TABLE {seen} DROP id",
+        "ALTER TABLE {seen} ALTER id TYPE numeric",
+    ],
+)
+def test_keys_that_somebody_meddled_with_delete_nothing(
+    whole: Records, caplog: pytest.LogCaptureFixture, meddle: str
+) -> None:
+    whole.load({"id": 1}, has_more=True)
+    ((name,),) = whole.dataset.rows(f"SELECT tablename FROM {SEEN}")
+    whole.dataset.execute(meddle.format(seen=f'{DATASET}_staging."{name}"'))
+    whole.load({"id": 2})
+    assert _nothing_deleted(caplog) == ["refresh_deleted_nothing"]
+    assert _ids(whole) == [1, 2, 3]
+    whole.load({"id": 2})
+    assert _ids(whole) == [2]
+
+
+def test_a_key_whose_type_is_widened_between_slices_deletes_nothing(dataset: Postgres) -> None:
+    records = Records(dataset, is_whole=True)
+    records.load({"id": 1}, {"id": 2})
+    records.load({"id": 1}, has_more=True)
+    dataset.execute(f"ALTER TABLE {DATASET}.orders ALTER id TYPE numeric(38, 9)")
+    records.load({"id": 3})
+    assert _ids(records) == [1, 2, 3]
+
+
+def test_a_table_that_is_dropped_between_slices_is_an_error_as_ever(whole: Records) -> None:
+    whole.load({"id": 1}, has_more=True)
+    whole.dataset.execute(f"DROP TABLE {DATASET}.orders")
+    with pytest.raises(PermanentError, match="is gone"):
+        whole.load({"id": 2})
+
+
+def test_a_rejected_record_with_a_key_counts_as_brought(whole: Records) -> None:
+    result = whole.load({"id": 1}, {"id": 2, "v": "\0"})
+    assert (result.records_failed, result.metadata["records_deleted"]) == (1, 1)
+    assert _ids(whole) == [1, 2]
+    whole.load({"id": 2, "v": "\0"}, has_more=True)
+    whole.load({"id": 3})
+    assert _ids(whole) == [2, 3]
+
+
+def test_a_rejected_record_without_a_key_keeps_its_run_from_deleting(
+    whole: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole.load({"id": 1}, {"v": 1}, has_more=True)
+    whole.load({"id": 2})
+    assert whole.load({"id": 1}, "text").metadata["records_deleted"] == 0
+    assert whole.load("text").metadata["records_deleted"] == 0
+    assert _ids(whole) == [1, 2, 3]
+    assert _nothing_deleted(caplog) == ["refresh_deleted_nothing"] * 3
+
+
+def test_a_rejected_key_that_no_column_takes_keeps_its_run_from_deleting(whole: Records) -> None:
+    assert whole.load({"id": "x", "v": "\0"}).metadata["records_deleted"] == 0
+    assert whole.load({"id": 1}, {"id": "x", "v": "\0"}).metadata["records_deleted"] == 0
+    assert _ids(whole) == [1, 2, 3]
+
+
+@pytest.mark.parametrize("record", [{"id": 1}, {"id": 1, "v": "\0"}])
+def test_a_stream_that_breaks_off_deletes_nothing_before_its_end(
+    whole: Records, record: dict[str, object]
+) -> None:
+    whole.load(record, error=TransientError("it broke off"))
+    assert _ids(whole) == [1, 2, 3]
+    assert whole.load({"id": 2}).metadata["records_deleted"] == 1
+    assert _ids(whole) == [1, 2]
+
+
+def test_a_stream_that_failed_deletes_nothing(whole: Records) -> None:
+    with pytest.raises(PermanentError):
+        whole.load({"id": 1}, *["text"] * 1_001)
+    assert _ids(whole) == [1, 2, 3]
+
+
+class OneRun(Shop):
+    """A connector whose slices are all of one run."""
+
+    def request(self, has_time: HasTime = always_has_time) -> SyncRequest:
+        return replace(super().request(has_time), run_id=self.connector_id)
+
+
+TABLE = "CREATE TABLE orders (id int PRIMARY KEY, name text, changed int)"
+ROWS = "INSERT INTO orders SELECT n, 'n', n FROM generate_series(1, 7) n"
+
+
+def test_a_table_without_a_cursor_is_refreshed_whole(source: Postgres, dataset: Postgres) -> None:
+    source.execute(TABLE, ROWS)
+    shop = Shop(orders(source.url, cursor=None), dataset)
+    shop.sync()
+    source.execute("DELETE FROM orders WHERE id < 4")
+    assert shop.sync().metadata["records_deleted"] == 3
+    assert shop.loaded("id, changed") == [(n, n) for n in range(4, 8)]
+
+
+def test_a_table_with_a_cursor_keeps_what_the_source_has_no_more(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(TABLE, ROWS)
+    shop = Shop(orders(source.url), dataset)
+    shop.sync()
+    source.execute("DELETE FROM orders")
+    assert shop.sync().metadata["records_deleted"] == 0
+    assert len(shop.loaded("id, changed")) == 7
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_full_refresh_in_slices_goes_by_no_watermark_and_leaves_none(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(TABLE, ROWS)
+    shop = OneRun(orders(source.url), dataset)
+    shop.sync()
+    marks = dict(shop.watermarks)
+    shop.config = shop.type.config_model.model_validate(
+        orders(source.url, sync_mode="full_refresh")
+    )
+    source.execute("DELETE FROM orders WHERE id IN (1, 5)")
+    results = shop.sync_in_slices()
+    assert [result.metadata["records_deleted"] for result in results] == [0, 2]
+    assert [counts(result)[0] for result in results] == [3, 2]
+    assert shop.loaded("id, changed") == [(n, n) for n in (2, 3, 4, 6, 7)]
+    assert shop.watermarks == marks
+    assert all(result.watermarks == () for result in results)
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_row_that_changes_its_cursor_between_slices_is_not_deleted(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(TABLE, ROWS)
+    shop = OneRun(orders(source.url, sync_mode="full_refresh"), dataset)
+    shop.sync()
+    shop.sync(has_time=never_has_time)
+    source.execute("UPDATE orders SET changed = NULL WHERE id = 7")
+    shop.sync_in_slices()
+    assert [row[0] for row in shop.loaded("id, changed")] == list(range(1, 8))
+
+
+@pytest.mark.parametrize(("point", "nth"), [("turn_taken", 1), (CONFIRMED, 2)])
+@pytest.mark.parametrize("rows", ["", "DELETE FROM orders WHERE id < 7"])
+def test_a_frozen_loader_deletes_nothing_after_its_lease_went(
+    source: Postgres,
+    dataset: Postgres,
+    monkeypatch: pytest.MonkeyPatch,
+    point: str,
+    nth: int,
+    rows: str,
+) -> None:
+    from shared.connectors import runner  # noqa: PLC0415 (dlt is slow to import)
+
+    short = timedelta(milliseconds=100)
+    monkeypatch.setattr(runner.run_streams, "__kwdefaults__", {"load_wait": short})
+    source.execute(TABLE, ROWS)
+    shop = Shop(orders(source.url, cursor=None), dataset)
+    shop.sync()
+    source.execute(rows or "DELETE FROM orders")
+    with frozen_loader(shop, point, nth) as loader:
+        source.execute("TRUNCATE orders", ROWS)
+        Lease(dataset, fence=2).take()
+        assert shop.sync(Lease(dataset, fence=2).confirm).metadata["records_deleted"] == 0
+        assert loader.thaw() in ("lease_lost", "dataset_unavailable")
+    assert len(shop.loaded("id, name")) == 7
+
+
+@pytest.mark.parametrize(
+    ("cursor", "sync_mode", "is_full"),
+    [
+        (None, None, True),
+        ("changed", None, False),
+        ("changed", "incremental", False),
+        ("changed", "full_refresh", True),
+        (None, "full_refresh", True),
+    ],
+)
+def test_a_sync_is_incremental_by_a_cursor_unless_said_otherwise(
+    cursor: str | None, sync_mode: str | None, is_full: bool
+) -> None:
+    plain = orders("postgresql://u@h/d", cursor=cursor, sync_mode=sync_mode)
+    (stream,) = DatabaseConfig.model_validate(plain).streams
+    assert stream.is_full_refresh is is_full
+    assert stream.as_read().cursor == (None if is_full else cursor)
+    assert DatabaseConfig.cursors_of(plain) == {"orders": None if is_full else cursor}
+
+
+def test_an_incremental_sync_without_a_cursor_is_refused() -> None:
+    with pytest.raises(ValidationError, match="sync_mode incremental needs a cursor"):
+        DatabaseConfig.model_validate(
+            orders("postgresql://u@h/d", cursor=None, sync_mode="incremental")
+        )

@@ -1,0 +1,166 @@
+"""Where the records of a connector are, and the login that reads them."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from uuid import UUID
+
+import psycopg2
+import pytest
+from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
+from sqlalchemy import Engine, make_url, text
+
+from shared.domain.dataset import dataset_name
+from shared.web.app import create_app
+from shared.wiring import Wiring
+from tests.web.conftest import Caller
+
+
+@pytest.fixture
+def dataset_url(database_url: str) -> str:
+    return make_url(database_url).set(drivername="postgresql").render_as_string(False)
+
+
+@pytest.fixture
+def alice(alice: Caller, wiring: Wiring, dataset_url: str) -> Iterator[Caller]:
+    """Return Alice in a deployment whose datasets are in a database of this machine."""
+    home = Wiring(replace(wiring.settings, dataset_url=dataset_url), service="test")
+    yield replace(alice, client=create_app(home).test_client())
+    home.close()
+
+
+@pytest.fixture
+def schema(alice: Caller, engine: Engine) -> Iterator[str]:
+    """Return the schema of a connector of Alice's, with two tables and a rejected record."""
+    name = dataset_name(UUID(alice.new_connector()))
+    with engine.begin() as connection:
+        for statement in (
+            f"CREATE SCHEMA {name}",
+            f"CREATE TABLE {name}.flight AS SELECT n AS id FROM generate_series(1, 7) n",
+            f"CREATE TABLE {name}.crew (id int)",
+            f"CREATE TABLE {name}.syncline_rejects AS SELECT 1 AS n",
+            f"CREATE TABLE {name}._dlt_loads (load_id text)",
+        ):
+            connection.execute(text(statement))
+    yield name
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+
+
+def _path(schema: str) -> str:
+    return f"/api/v2/connectors/{UUID(schema.removeprefix('dataset_'))}/dataset"
+
+
+def test_a_dataset_says_where_it_is_and_what_it_holds(
+    alice: Caller, engine: Engine, schema: str
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO connector_stream (connector_id, stream, workspace_id, status, run_id,"
+                " dataset_table, synced_at) SELECT id, 'Flight', workspace_id, 'success', 1,"
+                " 'flight', '2026-03-01T08:00:00Z' FROM workspace_connector"
+            )
+        )
+    shown = alice.get(_path(schema)).json
+    assert (shown["kind"], shown["schema"]) == ("postgresql", schema)
+    assert shown["host"] == "127.0.0.1"
+    assert shown["port"] > 0
+    assert [(one["name"], one["rows"], one["stream"]) for one in shown["tables"]] == [
+        ("crew", 0, None),
+        ("flight", 7, "Flight"),
+    ]
+    crew, flight = shown["tables"]
+    assert (crew["synced_at"], flight["synced_at"]) == (None, "2026-03-01T08:00:00Z")
+    assert (flight["rows_are_estimated"], flight["size_bytes"] > 0) == (False, True)
+    assert shown["streams"][0]["status"] == "success"
+    assert shown["rejected_records"] == 1
+
+
+def test_a_connector_that_was_never_synced_has_an_empty_dataset(alice: Caller) -> None:
+    answer = alice.get(f"/api/v2/connectors/{alice.new_connector()}/dataset")
+    assert (answer.status_code, answer.json["tables"]) == (200, [])
+
+
+def test_a_database_that_cannot_be_reached_is_told(wiring: Wiring, alice: Caller) -> None:
+    connector = alice.new_connector()
+    nowhere = replace(wiring.settings, dataset_url="postgresql://nobody@127.0.0.1:1/none")
+    away = Wiring(nowhere, service="test")
+    caller = replace(alice, client=create_app(away).test_client())
+    answer = caller.get(f"/api/v2/connectors/{connector}/dataset")
+    away.close()
+    assert (answer.status_code, answer.json["code"]) == (424, "dataset_unavailable")
+
+
+@pytest.fixture
+def reader(alice: Caller, schema: str, engine: Engine) -> Iterator[dict]:
+    """Return the login of Alice's workspace."""
+    answer = alice.post("/api/v2/dataset-reader")
+    assert answer.status_code == 201, answer.text
+    yield answer.json
+    with engine.begin() as connection:
+        for verb in ("DROP OWNED BY", "DROP ROLE"):
+            connection.execute(text(f"{verb} {answer.json['user']}"))
+
+
+def _ask(url: str, query: str) -> list[tuple]:
+    connection = psycopg2.connect(url)
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchall()
+    finally:
+        connection.close()
+
+
+def test_the_reader_reads_every_table_of_the_dataset_and_those_to_come(
+    reader: dict, schema: str, engine: Engine
+) -> None:
+    assert _ask(reader["url"], f"SELECT count(*) FROM {schema}.flight") == [(7,)]
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE TABLE {schema}.later (id int)"))
+    assert _ask(reader["url"], f"SELECT count(*) FROM {schema}.later") == [(0,)]
+
+
+def test_the_reader_writes_nothing_and_sees_nothing_else(
+    reader: dict, schema: str, engine: Engine
+) -> None:
+    writing = f"INSERT INTO {schema}.crew VALUES (1)"
+    with pytest.raises(ReadOnlySqlTransaction):
+        _ask(reader["url"], writing)
+    with pytest.raises(InsufficientPrivilege):
+        _ask(reader["url"], f"SET default_transaction_read_only = off; COMMIT; {writing}")
+    with pytest.raises(InsufficientPrivilege):
+        _ask(reader["url"], "SELECT count(*) FROM workspace_connector")
+    with engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA dataset_of_mallory CREATE TABLE flight (id int)"))
+    try:
+        with pytest.raises(InsufficientPrivilege):
+            _ask(reader["url"], "SELECT count(*) FROM dataset_of_mallory.flight")
+    finally:
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA dataset_of_mallory CASCADE"))
+
+
+def test_a_new_password_takes_the_place_of_the_old(
+    alice: Caller, reader: dict, engine: Engine
+) -> None:
+    query = text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
+    with engine.connect() as connection:
+        before = connection.execute(query, {"role": reader["user"]}).scalar_one()
+    again = alice.post("/api/v2/dataset-reader").json
+    assert again["user"] == reader["user"]
+    assert again["password"] != reader["password"]
+    with engine.connect() as connection:
+        after = connection.execute(query, {"role": reader["user"]}).scalar_one()
+    assert before.startswith("SCRAM-SHA-256$")
+    assert after.startswith("SCRAM-SHA-256$")
+    assert after != before
+
+
+def test_datasets_are_for_their_workspace_and_logins_for_its_admins(
+    alice: Caller, bob: Caller, mallory: Caller, schema: str
+) -> None:
+    at_home = alice.client
+    assert replace(bob, client=at_home).get(_path(schema)).status_code == 200
+    assert replace(mallory, client=at_home).get(_path(schema)).status_code == 404
+    assert replace(bob, client=at_home).post("/api/v2/dataset-reader").status_code == 403
