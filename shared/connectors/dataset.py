@@ -95,7 +95,7 @@ class Dataset(postgres):
 
     All of a load runs on `connection`, which holds the turn: there is no writing without it. The
     streams of `continued` bring only what came after earlier slices or runs. What is `brought`
-    beside rows is written with their merge. The role `reader`, if there is one, may read the tables.
+    beside rows is written with their merge. The role `reader`, if there is one, may read it all.
     """
 
     def __init__(

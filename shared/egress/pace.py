@@ -6,6 +6,10 @@ from shared.clock import monotonic
 
 _SHARE = 0.95
 """Of the limit: two requests that left a tenth of a second apart may arrive in less."""
+_LATE_SECONDS = 0.02
+"""By so much a request may be late without delaying the next. As many as are allowed in a second
+then leave within 1 / `_SHARE` seconds, less this, which is more than one: a thread that wakes up
+late loses no instant, and no second has a request too many."""
 
 
 class Pace:
@@ -21,5 +25,5 @@ class Pace:
         with self._lock:
             now = monotonic()
             start = max(now, self._next)
-            self._next = start + self._gap
+            self._next = max(self._next, now - _LATE_SECONDS) + self._gap
         return start - now

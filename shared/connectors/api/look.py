@@ -1,0 +1,159 @@
+"""What the streams of an API show, and whether they can be read: without dlt."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+from shared.connectors.access_failures import access_failure
+from shared.connectors.api.asks import first_ask, parent_of
+from shared.connectors.api.config import ApiConfig
+from shared.connectors.api.cursor import Cursor, Window, field_of
+from shared.connectors.api.record_paths import records_of
+from shared.connectors.api.records import check_key, cursor_values
+from shared.connectors.api.session import open_session
+from shared.connectors.api.stream_config import StreamConfig
+from shared.connectors.base import SourceAccess, SourceStream, StreamFailure
+from shared.connectors.json_http.answers import Record, is_object
+from shared.connectors.json_http.fields import columns_of, cursors_of, key_of
+from shared.connectors.json_http.session import JsonSession
+from shared.domain.fault import Fault
+from shared.errors import PermanentError, SynclineError, TransientError
+
+
+def check_api(access: SourceAccess) -> Sequence[StreamFailure]:
+    """Ask for the smallest first page of each stream; return the streams that cannot be read.
+
+    Of a stream with a parent, the records of one of its parents. Raises `TransientError` or
+    `PermanentError` if none could be read, since the API cannot be reached or lets us not in.
+    """
+    config = cast("ApiConfig", access.config)
+    failures: list[StreamFailure] = []
+    for stream, found in _looks(access, config, smallest=True):
+        if isinstance(found, SynclineError):
+            failures.append(_failure(stream, found))
+        else:
+            problem = _misfit(stream, found)
+            failures += [] if problem is None else [StreamFailure(stream.name, problem)]
+    return failures
+
+
+def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
+    """Return the configured streams that can be read, with the fields of their first pages.
+
+    `primary_key` is the configured one if it tells the records apart, and else a field that does.
+    Raises `TransientError` or `PermanentError` if none can be read.
+    """
+    config = cast("ApiConfig", access.config)
+    offered: list[SourceStream] = []
+    failures: list[StreamFailure] = []
+    for stream, found in _looks(access, config, smallest=False):
+        if isinstance(found, SynclineError):
+            failures.append(_failure(stream, found))
+        else:
+            offered.append(_offered(stream, found))
+    if not offered:
+        raise failures[0].error
+    return offered
+
+
+def _looks(
+    access: SourceAccess, config: ApiConfig, *, smallest: bool
+) -> Sequence[tuple[StreamConfig, list[Record] | SynclineError]]:
+    """Return what the first page of each stream has, or why it cannot be read.
+
+    Raises `SynclineError` if no stream can be read for a reason that is the connector's.
+    """
+    looks: list[tuple[StreamConfig, list[Record] | SynclineError]] = []
+    try:
+        with access.lines.watched(), open_session(access) as session:
+            look = _Look(session, config, smallest=smallest)
+            for stream in config.streams:
+                try:
+                    looks.append((stream, look.records_of(stream)))
+                except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
+                    failure = access_failure(error)
+                    if _is_of_the_connector(failure):
+                        raise failure from None
+                    looks.append((stream, failure))
+    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
+        raise access_failure(error) from None
+    return looks
+
+
+class _Look:
+    """First pages, each stream's own, and that of a parent once."""
+
+    def __init__(self, session: JsonSession, config: ApiConfig, *, smallest: bool) -> None:
+        self._session = session
+        self._config = config
+        self._smallest = smallest
+        self._known: dict[str, list[Record]] = {}
+
+    def records_of(self, stream: StreamConfig) -> list[Record]:
+        """Return the records of a first page; none if the parent's has none either."""
+        if stream.name not in self._known:
+            self._known[stream.name] = self._asked(stream)
+        return self._known[stream.name]
+
+    def _asked(self, stream: StreamConfig) -> list[Record]:
+        parent: Mapping[str, Any] | None = None
+        if stream.parent is not None:
+            parents = self.records_of(self._config.stream(stream.parent.stream))
+            if not parents:
+                return []
+            parent = parent_of(stream.parent, parents[0])
+        window = Window()
+        if stream.cursor is not None:
+            window = Window(stream.cursor.initial)
+        ask = first_ask(self._config, stream, window, parent, smallest=self._smallest)
+        response = self._session.request(ask.method, ask.url, params=ask.params, json=ask.body)
+        records = records_of(stream, response.json())
+        copied = {} if stream.parent is None else stream.parent.copied
+        own = {name: (parent or {}).get(source) for name, source in copied.items()}
+        return [{**record, **own} for record in records if is_object(record)]
+
+
+def _is_of_the_connector(failure: SynclineError) -> bool:
+    """Tell whether every other stream would meet the same; asking each would only take its time."""
+    fault = getattr(failure, "fault", None)
+    return fault is not None and (
+        Fault(fault).is_of_the_connector or fault in (Fault.TIMEOUT, Fault.ADDRESS_NOT_ALLOWED)
+    )
+
+
+def _failure(stream: StreamConfig, found: SynclineError) -> StreamFailure:
+    if not isinstance(found, TransientError | PermanentError):
+        raise found
+    return StreamFailure(stream.name, found)
+
+
+def _misfit(stream: StreamConfig, records: Sequence[Record]) -> PermanentError | None:
+    """Return what is wrong with the settings of a stream that can be read."""
+    try:
+        check_key(stream, records)
+        if stream.cursor is not None:
+            cursor_values(Cursor(stream.name, stream.cursor), records)
+    except PermanentError as error:
+        return error
+    if stream.cursor is None or not records:
+        return None
+    field = stream.cursor.field
+    if any(field_of(record, field) is not None for record in records):
+        return None
+    return PermanentError(
+        f"No record of {stream.name}'s first page has {field}: correct the cursor's field.",
+        fault=Fault.SCHEMA,
+    )
+
+
+def _offered(stream: StreamConfig, records: Sequence[Record]) -> SourceStream:
+    columns = columns_of(records)
+    key = key_of(stream.primary_key, records)
+    settings = stream.model_dump(mode="json", exclude_defaults=True)
+    return SourceStream(
+        name=stream.name,
+        kind="endpoint",
+        primary_key=key,
+        cursors=cursors_of(columns, records),
+        columns=columns,
+        settings={**settings, "primary_key": list(key)},
+    )

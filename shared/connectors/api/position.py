@@ -1,0 +1,100 @@
+"""The position of a stream between two slices: JSON that says which page comes next.
+
+A position of a stream that was configured otherwise since is of no use: it is ignored, and the
+stream is read from its watermark again. That loses nothing.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, Self, cast
+
+from shared.connectors.api.asks import Ask
+from shared.connectors.api.config import ApiConfig
+from shared.connectors.api.cursor import Window
+from shared.connectors.api.followed import Memory, PagePlace
+from shared.connectors.api.stream_config import StreamConfig
+from shared.connectors.base import Position
+from shared.connectors.watermarks import CursorValue, read_value, write_value
+from shared.domain.run import Reason
+from shared.errors import PermanentError
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where a slice stopped within a stream.
+
+    `parent` are the fields that fill placeholders, of the parent whose page comes next. `newest` is
+    the newest cursor value of all slices so far, `has_restarted` whether the source has refused a
+    stored page in this run.
+    """
+
+    window: Window
+    newest: CursorValue | None = None
+    parent: tuple[Any, ...] | None = None
+    place: PagePlace | None = None
+    memory: Memory = field(default_factory=dict[str, Any])
+    has_restarted: bool = False
+
+    def position(self, identity: str) -> Position:
+        """Return the stop as JSON."""
+        place = self.place
+        return {
+            "of": identity,
+            "finished": False,
+            "window": [self.window.start, self.window.end],
+            "newest": None if self.newest is None else write_value(self.newest),
+            "parent": None if self.parent is None else list(self.parent),
+            "place": None
+            if place is None
+            else [place.ask.url, place.ask.params, place.ask.body, place.number],
+            "memory": self.memory,
+            "has_restarted": self.has_restarted,
+        }
+
+    @classmethod
+    def read(cls, position: Mapping[str, Any]) -> Self:
+        """Return what `position` wrote; raise `KeyError`, `TypeError` or `ValueError`."""
+        newest, parent, place = position["newest"], position["parent"], position["place"]
+        return cls(
+            window=Window(*position["window"]),
+            # Only values of cursors are written.
+            newest=None if newest is None else cast("CursorValue", read_value(newest)),
+            parent=None if parent is None else tuple(parent),
+            place=None if place is None else PagePlace(Ask(*place[:3]), place[3]),
+            memory=position["memory"],
+            has_restarted=position["has_restarted"],
+        )
+
+
+def identity_of(config: ApiConfig, stream: StreamConfig) -> str:
+    """Return what a position is of: the settings of its stream, which hold no secret."""
+    parent = None if stream.parent is None else config.stream(stream.parent.stream)
+    parts: list[object] = [config.base_url, stream.model_dump(mode="json")]
+    parts += [config.paging_of(one).model_dump(mode="json") for one in (stream, parent) if one]
+    parts.append(None if parent is None else parent.model_dump(mode="json"))
+    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def finished(identity: str) -> Position:
+    """Return the position of a stream that was read to its end."""
+    return {"of": identity, "finished": True}
+
+
+def is_finished(identity: str, position: Position | None) -> bool:
+    """Tell whether an earlier slice of the run has read the stream to its end."""
+    return position is not None and position.get("of") == identity and bool(position["finished"])
+
+
+def read_stop(name: str, identity: str, position: Position | None) -> Stop | None:
+    """Return where to go on, or None to begin; raise `PermanentError` if it cannot be read."""
+    if position is None or position.get("of") != identity:
+        return None
+    try:
+        return Stop.read(position)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PermanentError(
+            f"The place where the sync of {name} stopped cannot be read: start it anew.",
+            code=Reason.INTERNAL,
+        ) from error
