@@ -24,6 +24,7 @@ _MAX_IDENTIFIER = 128
 _MAX_STREAMS = 200
 _MAX_COLUMNS = 1_000
 _MAX_KEY = 16
+_MAX_LOOK_BACK = 30 * 86_400
 _MAX_PEM = 262_144
 """Providers give all of their authorities in one file, which may have a hundred of them."""
 _SSLMODE = "sslmode"
@@ -80,7 +81,19 @@ class StreamConfig(BaseModel):
         default=None,
         description="If not given: incremental with a cursor, and full_refresh without.",
     )
-    primary_key: list[Identifier] = Field(min_length=1, max_length=_MAX_KEY)
+    look_back_seconds: int = Field(
+        default=0,
+        ge=0,
+        le=_MAX_LOOK_BACK,
+        description="For a cursor of dates or times: how far before the last value the next sync"
+        " starts, for rows that the source commits late. They are merged, not doubled.",
+    )
+    primary_key: list[Identifier] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=_MAX_KEY,
+        description="If not given: that of the table.",
+    )
     columns: list[Identifier] | None = Field(default=None, min_length=1, max_length=_MAX_COLUMNS)
     """Columns to read; all of them if not given."""
 
@@ -91,12 +104,14 @@ class StreamConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_selection(self) -> Self:
+        if self.look_back_seconds and (self.cursor is None or self.is_full_refresh):
+            raise ValueError("look_back_seconds is for incremental streams: leave it out")
         if self.sync_mode is SyncMode.INCREMENTAL and self.cursor is None:
             raise ValueError(
                 "sync_mode incremental needs a cursor: name one, or choose full_refresh"
             )
         if self.columns is not None:
-            needed = [*self.primary_key, *([self.cursor] if self.cursor else [])]
+            needed = [*(self.primary_key or []), *([self.cursor] if self.cursor else [])]
             absent = [name for name in needed if name not in self.columns]
             if absent:
                 raise ValueError(
@@ -109,6 +124,15 @@ class StreamConfig(BaseModel):
     def is_full_refresh(self) -> bool:
         """Tell whether every sync brings the whole table."""
         return self.sync_mode is SyncMode.FULL_REFRESH or self.cursor is None
+
+    @property
+    def key(self) -> Sequence[str]:
+        """Return the primary key, once it is known."""
+        return self.primary_key or ()
+
+    def keyed_by(self, key: Sequence[str]) -> Self:
+        """Return the settings with a primary key."""
+        return self.model_copy(update={"primary_key": list(key)})
 
     def as_read(self) -> Self:
         """Return the settings to read by: a full refresh goes by the key, and by no cursor."""

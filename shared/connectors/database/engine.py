@@ -11,6 +11,7 @@ from sqlalchemy.dialects import registry
 
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.mysql import LineConnection as MySqlConnection
+from shared.connectors.database.postgres_times import keep_every_time
 from shared.connectors.database.sqlite import LineConnection as SqliteConnection
 from shared.connectors.database.sqlite import connect as open_sqlite
 from shared.connectors.database.tls import Tls
@@ -108,6 +109,7 @@ class _Door:
 
 
 def _set_up_postgres(connection: PostgresConnection, _record: object) -> None:
+    keep_every_time(connection)
     with connection.cursor() as cursor:
         for statement in _POSTGRES_SETTINGS:
             cursor.execute(statement)

@@ -110,7 +110,9 @@ def _stream(
         key=lambda name: (_rank(plans[name]), name),
     )
     changing = [name for name in cursors if _CHANGES.search(name)]
-    settings: dict[str, object] = {"table": name, "primary_key": list(key)}
+    settings: dict[str, object] = {"table": name}
+    if key:
+        settings["primary_key"] = list(key)
     if schema is not None:
         settings["schema"] = schema
     if changing:

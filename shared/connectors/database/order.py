@@ -164,7 +164,7 @@ def read_order(
     """Return the order in which a stream's table is read."""
     by_name = {plan.name: OrderedColumn(table.columns[plan.name], plan) for plan in plans}
     cursor = None if config.cursor is None else by_name[config.cursor]
-    key = tuple(by_name[name] for name in config.primary_key if name != config.cursor)
+    key = tuple(by_name[name] for name in config.key if name != config.cursor)
     finds_rows = all(part.plan.finds_row for part in key) and (
         cursor is None or cursor.plan.finds_row or cursor.plan.kind is Kind.DOUBLE
     )

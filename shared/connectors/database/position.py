@@ -55,7 +55,9 @@ def read_position(
 
 
 def _identity(config: StreamConfig) -> dict[str, object]:
-    return {"schema": config.schema_name, "cursor": config.cursor, "key": config.primary_key}
+    identity: dict[str, object] = {"schema": config.schema_name, "cursor": config.cursor}
+    # Without one in the settings the key is the table's, and not known before a look at it.
+    return identity if config.primary_key is None else {**identity, "key": config.primary_key}
 
 
 def _is_of(config: StreamConfig, position: Position) -> bool:

@@ -39,6 +39,7 @@ def table_stream(
     """
     with engine.connect() as connection:
         table = plan_table(connection, config)
+    config = table.config
     _check_distinct(config.table, [plan.name for plan in table.plans])
     order = table.order
     progress = StreamProgress(
@@ -48,14 +49,14 @@ def table_stream(
         ordered=True,
         may_be_mark=is_finite if order.cursor is None else order.cursor.holds,
     )
-    start = table.start(config, watermark)
+    start = table.start(watermark)
     last = read_position(config, order, position)
     queries = order.queries(table.query, start, last)
     siblings = order.siblings(table.query, last)
     reading = TableReading(config, table.plans, order, queries, siblings, progress)
     return Stream(
         reading.pages(engine),
-        tuple(config.primary_key),
+        tuple(config.key),
         progress,
         _hints(table.plans, config),
         doubts=_doubts(table.plans),
@@ -96,7 +97,7 @@ def _hint(plan: ColumnPlan, config: StreamConfig) -> TColumnSchema:
     hint: dict[str, object] = {
         "name": plan.name,
         "data_type": plan.kind.value,
-        "nullable": plan.name not in config.primary_key,
+        "nullable": plan.name not in config.key,
     }
     match plan.kind:
         case Kind.DECIMAL if plan.precision is None:

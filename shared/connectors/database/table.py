@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Select, Table, inspect, select
@@ -10,37 +11,49 @@ from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.exc import SAWarning
 
 from shared.connectors.base import Watermark
-from shared.connectors.database.columns import CURSOR_KINDS, ColumnPlan, plan_column
+from shared.connectors.database.columns import CURSOR_KINDS, plan_column
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import ReadOrder, read_order
+from shared.connectors.database.plans import ColumnPlan, Kind
 from shared.connectors.watermarks import CursorValue, decode
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
+_ALMOST_A_DAY = timedelta(days=1) - timedelta.resolution
+"""A date less a part of a day is the day before."""
+
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """How a table is read: its columns on their way, all of its rows, and their order."""
+    """How a table is read: its columns on their way, all of its rows, and their order.
 
+    `config` are its settings with the primary key that it is read by.
+    """
+
+    config: StreamConfig
     plans: Sequence[ColumnPlan]
     query: Select[Any]
     order: ReadOrder
 
-    def start(self, config: StreamConfig, watermark: Watermark | None) -> CursorValue | None:
+    def start(self, watermark: Watermark | None) -> CursorValue | None:
         """Return the cursor value to read from, or None to read everything.
 
-        Raises `PermanentError` if the watermark is not one of the column as it is now.
+        That is the watermark's, less the look-back. Raises `PermanentError` if it is not one of the
+        column as it is now.
         """
         plan = None if self.order.cursor is None else self.order.cursor.plan
         if plan is None or watermark is None or watermark.cursor != plan.name:
             return None  # another column's watermark says nothing about this one
         if not plan.holds(watermark.value.get("type")):
             raise PermanentError(
-                f"{config.table}.{plan.name} has changed its type: reset the watermark of"
-                f" {config.table} to sync from the start.",
+                f"{self.config.table}.{plan.name} has changed its type: reset the watermark of"
+                f" {self.config.table} to sync from the start.",
                 fault=Fault.SCHEMA,
             )
-        return decode(watermark)
+        value = decode(watermark)
+        if isinstance(value, date) and self.config.look_back_seconds:
+            return _earlier(value, timedelta(seconds=self.config.look_back_seconds))
+        return value
 
 
 def plan_table(connection: Connection, config: StreamConfig) -> TablePlan:
@@ -50,22 +63,32 @@ def plan_table(connection: Connection, config: StreamConfig) -> TablePlan:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)  # a type it does not know is read as text
-        found = inspect(connection).get_columns(config.table, schema=config.schema_name)
+        inspector = inspect(connection)
+        found = inspector.get_columns(config.table, schema=config.schema_name)
+        if not config.key:
+            keys = inspector.get_pk_constraint(config.table, schema=config.schema_name)
+            config = config.keyed_by(keys["constrained_columns"])
     return plan_columns(found, config, connection.dialect.name)
 
 
 def plan_columns(found: Sequence[ReflectedColumn], config: StreamConfig, dialect: str) -> TablePlan:
     """Return how a table with these columns is read; raises `PermanentError` as `plan_table`."""
+    if not config.key:
+        raise PermanentError(
+            f"{config.table} has no primary key: name columns that tell its rows apart in"
+            " primary_key.",
+            fault=Fault.SCHEMA,
+        )
     table = _selected({column["name"]: column for column in found}, config)
     plans = [plan_column(column, dialect) for column in table.columns]
     _check_cursor(config, plans)
     query = select(*(plan.expression.label(plan.name) for plan in plans)).select_from(table)
-    return TablePlan(plans, query, read_order(table, plans, config, dialect))
+    return TablePlan(config, plans, query, read_order(table, plans, config, dialect))
 
 
 def _selected(found: Mapping[str, ReflectedColumn], config: StreamConfig) -> Table:
     wanted = config.columns or list(found)
-    needed = [*wanted, *config.primary_key, *([config.cursor] if config.cursor else [])]
+    needed = [*wanted, *config.key, *([config.cursor] if config.cursor else [])]
     missing = [name for name in dict.fromkeys(needed) if name not in found]
     if missing:
         raise PermanentError(
@@ -85,6 +108,21 @@ def _check_cursor(config: StreamConfig, plans: Sequence[ColumnPlan]) -> None:
             " times or text that grows with every change.",
             fault=Fault.SCHEMA,
         )
+    is_temporal = plan is not None and plan.kind in (Kind.DATE, Kind.TIMESTAMP)
+    if config.look_back_seconds and not is_temporal:
+        raise PermanentError(
+            f"{config.table}.{config.cursor} is no date or time, so that look_back_seconds means"
+            " nothing: leave it out.",
+            fault=Fault.SCHEMA,
+        )
+
+
+def _earlier(value: date, by: timedelta) -> date:
+    """Return a date or time that is earlier by at least so much, as far as Python goes."""
+    try:
+        return value - (by if isinstance(value, datetime) else by + _ALMOST_A_DAY)
+    except OverflowError:
+        return value
 
 
 def can_be_cursor(plan: ColumnPlan) -> bool:

@@ -325,3 +325,40 @@ def test_a_view_that_cannot_be_computed_is_the_trouble_of_the_source(
     with pytest.raises(PermanentError, match="The source database could not compute") as failed:
         Shop(orders(source.url, cursor=None), dataset).sync()
     assert failed.value.code == "configuration"
+
+
+@pytest.mark.parametrize(
+    ("kind", "odd", "plain"),
+    [
+        ("date", ["infinity", "-infinity", "0044-03-15 BC", "10000-01-01"], "2024-02-29"),
+        (
+            "timestamptz",
+            ["infinity", "-infinity", "0044-03-15 12:00:00+00 BC", "10000-01-01 00:00:00+00"],
+            "2024-02-29 12:00:00+00",
+        ),
+        (
+            "timestamp",
+            ["infinity", "-infinity", "0044-03-15 12:00:00 BC", "10000-01-01 00:00:00"],
+            "2024-02-29 12:00:00",
+        ),
+    ],
+)
+def test_a_time_that_python_does_not_have_lands_as_its_text_beside_the_others(
+    source: Postgres, dataset: Postgres, kind: str, odd: list[str], plain: str
+) -> None:
+    source.execute(f"CREATE TABLE orders (id int PRIMARY KEY, changed int, at {kind})")
+    for number, value in enumerate([plain, *odd, None], start=1):
+        written = "NULL" if value is None else f"'{value}'"
+        source.execute(f"INSERT INTO orders VALUES ({number}, {number}, {written})")
+    shop = Shop(orders(source.url), dataset)
+    assert counts(shop.sync()) == (6, 6, 0)
+    landed = shop.loaded("id, at::text, at__v_text")
+    assert landed == [
+        (1, plain, None),
+        *((n, None, odd[n - 2]) for n in range(2, 6)),
+        (6, None, None),
+    ]
+    assert counts(shop.sync()) == (1, 0, 0)
+    source.execute("UPDATE orders SET at = '2025-01-01', changed = 9 WHERE id = 2")
+    shop.sync()
+    assert shop.loaded("id, at__v_text")[1] == (2, None)
