@@ -83,13 +83,13 @@ def merge_by_insert_for_real(patch: Patch) -> None:
     """Let a real load write what was read as new rows, into a table without a key."""
     from shared.connectors import dataset  # noqa: PLC0415 (as above)
 
-    generate = dataset._MergeRequest.generate_sql
+    merge = dataset.merge_statement
 
-    def generate_insert(table_chain: Any, sql_client: Any) -> list[str]:
-        *_, merge = generate(table_chain, sql_client)
-        return [replaced(merge, r"ON CONFLICT .*?(?= RETURNING)")]
+    def insert(*values: Any) -> str:
+        return replaced(merge(*values), r"ON CONFLICT .*?(?= RETURNING)")
 
-    patch(dataset._MergeRequest, "generate_sql", generate_insert)
+    patch(dataset, "merge_statement", insert)
+    patch(dataset, "index_statement", lambda _: "SELECT")
 
 
 def start_behind_the_watermark(patch: Patch) -> None:
@@ -100,15 +100,15 @@ def start_behind_the_watermark(patch: Patch) -> None:
 
 def start_behind_the_watermark_for_real(patch: Patch) -> None:
     """Read only what is greater than the watermark; the cursors of worlds are whole numbers."""
-    from shared.connectors.database import source  # noqa: PLC0415 (as above)
+    from shared.connectors.database.table import TablePlan  # noqa: PLC0415 (as above)
 
-    start = source._start
+    start = TablePlan.start
 
     def start_behind(*values: Any) -> Any:
         first: Any = start(*values)
         return None if first is None else first + 1
 
-    patch(source, "_start", start_behind)
+    patch(TablePlan, "start", start_behind)
 
 
 def move_the_watermark_first(patch: Patch) -> None:
