@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from shared.connectors.base import always_has_time
 from tests.connectors.databases import Postgres, Shop, counts, orders
 
 STATUS = Path("/proc/self/status")
@@ -25,8 +26,9 @@ def main() -> None:
     dataset = Postgres(dataset_url, dataset_url)
     Shop(orders(source_url, table="small"), dataset).sync()
     before = _peak()
-    result = Shop(orders(source_url, table=table), dataset).sync()
-    print(_peak() - before, counts(result)[1])
+    shop = Shop(orders(source_url, table=table), dataset)
+    results = shop.sync_in_slices(has_time=always_has_time)
+    print(_peak() - before, sum(counts(result)[1] for result in results))
 
 
 if __name__ == "__main__":
