@@ -1,0 +1,1 @@
+"""Tests of the connector type `cloud_storage`."""
