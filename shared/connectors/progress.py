@@ -25,7 +25,7 @@ class StreamProgress:
 
     What is left of a stream without an order may be older than what was read, so that it has a
     watermark only at its end: until then its source keeps `newest` in the positions, and gives it
-    to the next slice.
+    to the next slice. `settled` makes of the newest value what the watermark may be.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class StreamProgress:
         ordered: bool,
         may_be_mark: Callable[[object], bool] = is_finite,
         newest: CursorValue | None = None,
+        settled: Callable[[CursorValue], CursorValue] = lambda newest: newest,
     ) -> None:
         self.stream = stream
         self.cursor = cursor
@@ -50,6 +51,7 @@ class StreamProgress:
         self._may_be_mark = may_be_mark
         self._last: Any = None
         self._newest = newest
+        self._settled = settled
 
     def goes_on(self) -> bool:
         """Tell whether there is time for another page; raise `LeaseLostError` with the lease."""
@@ -114,7 +116,7 @@ class StreamProgress:
         """Return the new watermark, or None if there is none yet."""
         if self.cursor is None or self._newest is None or (self.has_more and not self._ordered):
             return None
-        return encode(self.stream, self.cursor, self._newest)
+        return encode(self.stream, self.cursor, self._settled(self._newest))
 
     def _check_order(self, values: Sequence[Any]) -> None:
         # How text is ordered is the affair of the source's collation.

@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import quote
 
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.cursor import Cursor, Window, field_of
 from shared.connectors.api.stream_config import PLACEHOLDER, ParentConfig, Place, StreamConfig
+from shared.connectors.json_http.cursor import Cursor, Window, field_of
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
@@ -28,6 +28,11 @@ class Ask:
     def method(self) -> str:
         """Return the HTTP method: a body is sent by POST."""
         return "GET" if self.body is None else "POST"
+
+    @property
+    def parts(self) -> list[Any]:
+        """Return what tells this request from others: JSON."""
+        return [self.url, self.params, self.body]
 
 
 def first_ask(

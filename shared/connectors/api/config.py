@@ -15,8 +15,8 @@ from shared.connectors.json_http.texts import (
     HeaderValue,
     Url,
     each_once,
-    refused_headers,
 )
+from shared.egress.origins import forbidden_headers
 
 _MAX_STREAMS = 200
 _MAX_HEADERS = 50
@@ -55,7 +55,7 @@ class ApiConfig(ConnectorConfig):
     @classmethod
     def _check_headers(cls, headers: dict[str, str]) -> dict[str, str]:
         each_once([name.lower() for name in headers], "header")
-        refused = refused_headers(headers)
+        refused = forbidden_headers(headers)
         if refused:
             raise ValueError(
                 f"leave out {', '.join(refused)[:200]}: the connection sets such headers itself"

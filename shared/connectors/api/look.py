@@ -6,17 +6,17 @@ from typing import Any, cast
 from shared.connectors.access_failures import access_failure
 from shared.connectors.api.asks import first_ask, parent_of
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.cursor import Cursor, Window, field_of
 from shared.connectors.api.record_paths import records_of
-from shared.connectors.api.records import check_key, cursor_values
 from shared.connectors.api.session import open_session
 from shared.connectors.api.stream_config import StreamConfig
 from shared.connectors.base import SourceAccess, SourceStream, StreamFailure
 from shared.connectors.json_http.answers import Record, is_object
+from shared.connectors.json_http.cursor import Cursor, Window
 from shared.connectors.json_http.fields import columns_of, cursors_of, key_of
+from shared.connectors.json_http.intake import check_key, cursor_misfit
+from shared.connectors.json_http.looks import failed_look, is_of_the_connector
 from shared.connectors.json_http.session import JsonSession
-from shared.domain.fault import Fault
-from shared.errors import PermanentError, SynclineError, TransientError
+from shared.errors import PermanentError, SynclineError
 
 
 def check_api(access: SourceAccess) -> Sequence[StreamFailure]:
@@ -29,7 +29,7 @@ def check_api(access: SourceAccess) -> Sequence[StreamFailure]:
     failures: list[StreamFailure] = []
     for stream, found in _looks(access, config, smallest=True):
         if isinstance(found, SynclineError):
-            failures.append(_failure(stream, found))
+            failures.append(failed_look(stream.name, found))
         else:
             problem = _misfit(stream, found)
             failures += [] if problem is None else [StreamFailure(stream.name, problem)]
@@ -47,7 +47,7 @@ def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
     failures: list[StreamFailure] = []
     for stream, found in _looks(access, config, smallest=False):
         if isinstance(found, SynclineError):
-            failures.append(_failure(stream, found))
+            failures.append(failed_look(stream.name, found))
         else:
             offered.append(_offered(stream, found))
     if not offered:
@@ -71,7 +71,7 @@ def _looks(
                     looks.append((stream, look.records_of(stream)))
                 except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
                     failure = access_failure(error)
-                    if _is_of_the_connector(failure):
+                    if is_of_the_connector(failure):
                         raise failure from None
                     looks.append((stream, failure))
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
@@ -112,37 +112,14 @@ class _Look:
         return [{**record, **own} for record in records if is_object(record)]
 
 
-def _is_of_the_connector(failure: SynclineError) -> bool:
-    """Tell whether every other stream would meet the same; asking each would only take its time."""
-    fault = getattr(failure, "fault", None)
-    return fault is not None and (
-        Fault(fault).is_of_the_connector or fault in (Fault.TIMEOUT, Fault.ADDRESS_NOT_ALLOWED)
-    )
-
-
-def _failure(stream: StreamConfig, found: SynclineError) -> StreamFailure:
-    if not isinstance(found, TransientError | PermanentError):
-        raise found
-    return StreamFailure(stream.name, found)
-
-
 def _misfit(stream: StreamConfig, records: Sequence[Record]) -> PermanentError | None:
     """Return what is wrong with the settings of a stream that can be read."""
     try:
-        check_key(stream, records)
-        if stream.cursor is not None:
-            cursor_values(Cursor(stream.name, stream.cursor), records)
+        check_key(stream.name, stream.primary_key, records)
     except PermanentError as error:
         return error
-    if stream.cursor is None or not records:
-        return None
-    field = stream.cursor.field
-    if any(field_of(record, field) is not None for record in records):
-        return None
-    return PermanentError(
-        f"No record of {stream.name}'s first page has {field}: correct the cursor's field.",
-        fault=Fault.SCHEMA,
-    )
+    cursor = None if stream.cursor is None else Cursor(stream.name, stream.cursor)
+    return cursor_misfit(cursor, records)
 
 
 def _offered(stream: StreamConfig, records: Sequence[Record]) -> SourceStream:

@@ -4,12 +4,12 @@ from typing import Any
 
 from shared.connectors.api.asks import Parent, first_ask, parent_of
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.cursor import Window
-from shared.connectors.api.followed import PagePlace, Trail, follow
+from shared.connectors.api.followed import PagePlace, follow, trail_of
 from shared.connectors.api.position import Stop
 from shared.connectors.api.reading import Part
 from shared.connectors.api.stream_config import ParentConfig, StreamConfig
 from shared.connectors.json_http.answers import is_object
+from shared.connectors.json_http.cursor import Window
 from shared.connectors.json_http.session import JsonSession
 from shared.connectors.progress import StreamProgress
 from shared.domain.fault import Fault
@@ -34,7 +34,7 @@ def parts_of(
     found: dict[tuple[str, ...], Part] = {}
     parent = config.stream(stream.parent.stream)
     start = PagePlace(first_ask(config, parent, Window()))
-    for page in follow(session, config, parent, start, Trail()):
+    for page in follow(session, config, parent, start, trail_of(parent)):
         progress.goes_on()  # raises once the lease is gone; that time is over is for the children
         for record in filter(is_object, page.records):
             part = _part(stream.parent, parent_of(stream.parent, record))

@@ -1,21 +1,17 @@
-"""The position of a stream between two slices: JSON that says which page comes next.
+"""The position of a stream between two slices: JSON that says which page comes next."""
 
-A position of a stream that was configured otherwise since is of no use: it is ignored, and the
-stream is read from its watermark again. That loses nothing.
-"""
-
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import Any, Self, cast
 
 from shared.connectors.api.asks import Ask
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.cursor import Window
-from shared.connectors.api.followed import Memory, PagePlace
+from shared.connectors.api.followed import PagePlace
 from shared.connectors.api.stream_config import StreamConfig
 from shared.connectors.base import Position
+from shared.connectors.json_http.cursor import Window
+from shared.connectors.json_http.positions import identity
+from shared.connectors.json_http.trail import Memory
 from shared.connectors.watermarks import CursorValue, read_value, write_value
 from shared.domain.run import Reason
 from shared.errors import PermanentError
@@ -43,7 +39,7 @@ class Stop:
         return {
             "of": identity,
             "finished": False,
-            "window": [self.window.start, self.window.end],
+            "window": [self.window.start, self.window.end, self.window.began],
             "newest": None if self.newest is None else write_value(self.newest),
             "parent": None if self.parent is None else list(self.parent),
             "place": None
@@ -74,17 +70,7 @@ def identity_of(config: ApiConfig, stream: StreamConfig) -> str:
     parts: list[object] = [config.base_url, stream.model_dump(mode="json")]
     parts += [config.paging_of(one).model_dump(mode="json") for one in (stream, parent) if one]
     parts.append(None if parent is None else parent.model_dump(mode="json"))
-    return sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def finished(identity: str) -> Position:
-    """Return the position of a stream that was read to its end."""
-    return {"of": identity, "finished": True}
-
-
-def is_finished(identity: str, position: Position | None) -> bool:
-    """Tell whether an earlier slice of the run has read the stream to its end."""
-    return position is not None and position.get("of") == identity and bool(position["finished"])
+    return identity(parts)
 
 
 def read_stop(name: str, identity: str, position: Position | None) -> Stop | None:

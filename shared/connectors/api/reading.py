@@ -10,17 +10,20 @@ by the next sync only if the look-back reaches it: pages by cursor or link do no
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from shared.connectors.api.asks import Parent, first_ask
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.followed import Page, PagePlace, Trail, follow
-from shared.connectors.api.position import Stop, finished
+from shared.connectors.api.followed import Page, PagePlace, follow, trail_of
+from shared.connectors.api.position import Stop
 from shared.connectors.api.records import Intake
 from shared.connectors.api.stream_config import StreamConfig
 from shared.connectors.base import Position
 from shared.connectors.json_http.answers import Record
+from shared.connectors.json_http.positions import finished
 from shared.connectors.json_http.session import JsonSession
+from shared.connectors.json_http.trail import Trail
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
 from shared.domain.fault import Fault
@@ -69,7 +72,7 @@ class StreamReading:
         The slice ends when its time does, or when `has_room` says no.
         """
         parts = find_parts()
-        for part, after in zip(parts, [*parts[1:], None], strict=True):
+        for part, after in zip_longest(parts, parts[1:]):
             has_stopped = yield from self._pages_of(part, after, has_room)
             if has_stopped:
                 return
@@ -83,7 +86,9 @@ class StreamReading:
     ) -> Generator[list[Record], None, bool]:
         """Yield the pages of one part; return whether the slice ends behind one of them."""
         goes_on_here = self._stop.place is not None and part.key == self._stop.parent
-        trail = Trail.recall(self._stop.memory) if goes_on_here else Trail()
+        trail = trail_of(self._stream)
+        if goes_on_here:
+            trail.recall(self._stop.memory)
         try:
             place = self._stop.place if goes_on_here else None
             for page in self._followed(part, place, trail):

@@ -4,18 +4,19 @@ from datetime import datetime
 from functools import partial
 
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.cursor import Cursor, Window
 from shared.connectors.api.parts import parts_of
 from shared.connectors.api.position import Stop, identity_of, read_stop
 from shared.connectors.api.reading import StreamReading
 from shared.connectors.api.stream_config import StreamConfig, SyncMode
 from shared.connectors.base import Position, Watermark
+from shared.connectors.json_http.cursor import Cursor, Window
 from shared.connectors.json_http.kinds import Kinds
 from shared.connectors.json_http.session import JsonSession
 from shared.connectors.json_http.spool import Spool
 from shared.connectors.progress import StreamProgress
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.watermarks import CursorValue
 
 
 def api_stream(
@@ -41,6 +42,7 @@ def api_stream(
         time,
         ordered=False,
         newest=stop.newest,
+        settled=partial(_settled, stream, stop.window),
     )
     reading = StreamReading(session, config, stream, stop, identity, progress)
     find_parts = partial(parts_of, session, config, stream, stop, progress)
@@ -58,6 +60,12 @@ def _whole(stream: StreamConfig, *, is_begun: bool) -> Whole | None:
     if stream.sync_mode is not SyncMode.FULL_REFRESH:
         return None
     return Whole.GOES_ON if is_begun else Whole.BEGINS
+
+
+def _settled(stream: StreamConfig, window: Window, newest: CursorValue) -> CursorValue:
+    if stream.cursor is None:
+        return newest
+    return Cursor(stream.name, stream.cursor).settled(newest, window)
 
 
 def _beginning(stream: StreamConfig, watermark: Watermark | None, now: datetime) -> Stop:

@@ -5,10 +5,11 @@ from typing import cast
 
 from shared.clock import utc_now
 from shared.connectors.api.config import ApiConfig
-from shared.connectors.api.position import identity_of, is_finished
+from shared.connectors.api.position import identity_of
 from shared.connectors.api.session import open_session
 from shared.connectors.api.source import api_stream
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
+from shared.connectors.json_http.positions import is_finished
 from shared.connectors.runner import run_streams
 
 

@@ -12,8 +12,8 @@ from shared.connectors.json_http.texts import (
     SecretHeaderValue,
     Text,
     Url,
-    refused_headers,
 )
+from shared.egress.origins import forbidden_headers
 
 _LONGEST_SECRET = 8_192
 
@@ -85,7 +85,7 @@ class ApiKeyAuth(BaseModel):
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        if refused_headers([name]):
+        if forbidden_headers([name]):
             raise ValueError("this header is the connection's own: choose the one the API asks for")
         return name
 

@@ -80,7 +80,7 @@ class ClientCredentials(Credentials):
         is_bearer = isinstance(kind, str) and kind.lower() == "bearer"
         if not is_bearer or not isinstance(token, str) or not _can_be_sent(token):
             raise PermanentError(
-                "The token endpoint gave no bearer token: check token_url.",
+                "The token endpoint gave no bearer token: check its address.",
                 code=Reason.AUTHORIZATION,
                 fault=Fault.LOGIN,
             )

@@ -20,9 +20,10 @@ from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.egress.doors import Limits
 from shared.egress.guard import Guard
-from shared.egress.http import GuardedSession, origin_of
+from shared.egress.http import GuardedSession
 from shared.egress.lines import Lines
-from shared.errors import PermanentError
+from shared.egress.origins import origin_of
+from shared.errors import PermanentError, SynclineError
 
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)
 """An answer is one page, which is in memory as a whole."""
@@ -74,8 +75,10 @@ class JsonSession(PatientSession):
         *,
         headers: Mapping[str, str] | None = None,
         per_second: float | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__(access.guard, access.lines, url, replace(LIMITS, per_second=per_second))
+        within = replace(limits or LIMITS, per_second=per_second)
+        super().__init__(access.guard, access.lines, url, within)
         self.headers.update({"User-Agent": "Syncline", "Accept": "application/json"})
         self.headers.update(headers or {})
         self.auth = self._credentials = credentials
@@ -90,11 +93,19 @@ class JsonSession(PatientSession):
         if response.status_code == HTTPStatus.UNAUTHORIZED and self._credentials.forget():
             response = super().send(self._credentials(request.copy()), **kwargs)
         if not HTTPStatus.OK <= response.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            raise http_failure(response.status_code, response.headers, utc_now())
+            raise self.failure_of(response)
+        self.read(response)
+        return response
+
+    def failure_of(self, response: requests.Response) -> SynclineError:
+        """Return what a response means that is no success."""
+        return http_failure(response.status_code, response.headers, utc_now())
+
+    def read(self, response: requests.Response) -> None:
+        """Read the JSON of a response; raise `TransientError` if it has none."""
         body = body_of(response)
         # dlt asks the response for its JSON several times, and would round the numbers in it.
         cast("Any", response).json = partial(_same, body)
-        return response
 
 
 def login(access: SourceAccess, auth: Auth) -> Credentials:

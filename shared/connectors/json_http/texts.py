@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, ConfigDict, SecretStr, StringConstraints
 
+from shared.egress.origins import origin_of
 from shared.errors import PermanentError
 
 MODEL = ConfigDict(
@@ -27,8 +28,6 @@ def _printable(text: str) -> str:
 
 
 def _url(text: str) -> str:
-    from shared.egress.http import origin_of  # noqa: PLC0415 (it brings an HTTP client along)
-
     try:
         origin_of(text)
     except PermanentError as error:
@@ -95,13 +94,6 @@ HeaderName = Annotated[
 ]
 HeaderValue = Annotated[str, StringConstraints(max_length=1_000), AfterValidator(_header_value)]
 SecretHeaderValue = Annotated[SecretStr, AfterValidator(_secret_header_value)]
-
-
-def refused_headers(names: Iterable[str]) -> list[str]:
-    """Return those of these names of headers that are the connection's own."""
-    from shared.egress.http import forbidden_headers  # noqa: PLC0415 (as above)
-
-    return forbidden_headers(names)
 
 
 def each_once(names: Iterable[str], noun: str) -> None:

@@ -115,3 +115,10 @@ def test_trouble_with_one_parent_keeps_what_was_read_before(orders: RestServer) 
     with pytest.raises(TransientError, match="too busy"):
         reader.read()
     assert keys([*before, *reader.read()]) == ALL
+
+
+def test_without_parents_there_are_no_children(server: RestServer) -> None:
+    server.records = []
+    reader = lines(server)
+    assert reader.read_whole() == []
+    assert not reader.has_more

@@ -6,8 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from shared.connectors.api.stream_config import CursorConfig, CursorFormat
 from shared.connectors.base import Watermark
+from shared.connectors.json_http.cursor_config import CursorConfig, CursorFormat
 from shared.connectors.watermarks import CursorValue, decode
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
@@ -25,12 +25,22 @@ def field_of(record: Mapping[str, Any], name: str) -> Any:
     return value
 
 
+_SKEW = timedelta(minutes=5)
+"""By so much the clock of a source may be behind ours."""
+_WESTERNMOST = timedelta(hours=12)
+"""By so much a time without a zone may be behind UTC."""
+
+
 @dataclass(frozen=True, slots=True)
 class Window:
-    """From where on, and up to where, a stream is read: parameters as they are sent."""
+    """From where on, and up to where, a stream is read: parameters as they are sent.
+
+    `began` is the instant at which the first slice began to read, as ISO 8601 writes it.
+    """
 
     start: str | None = None
     end: str | None = None
+    began: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,8 @@ class Cursor:
 
     stream: str
     config: CursorConfig
+    behind_utc: timedelta = _WESTERNMOST
+    """By how much times without a zone may be behind UTC."""
 
     def value_of(self, record: Mapping[str, Any]) -> CursorValue | None:
         """Return the cursor value of a record, None if it has none.
@@ -73,7 +85,30 @@ class Cursor:
     def window(self, newest: CursorValue | None, now: datetime) -> Window:
         """Return what to ask for: what came since `newest`, and until `now` if that is asked."""
         start = self.config.initial if newest is None else self._sent(self._earlier(newest))
-        return Window(start, self._end(now) if self.config.end_parameter else None)
+        end = self._end(now) if self.config.end_parameter else None
+        return Window(start, end, now.isoformat())
+
+    def settled(self, newest: CursorValue, window: Window) -> CursorValue:
+        """Return the newest value that was read as a watermark may take it.
+
+        Not newer than the instant at which the reading began: a record that was read, and changed
+        while others were, may hide behind a newer one. Only times can be told so.
+        """
+        if window.began is None:
+            return newest
+        began = datetime.fromisoformat(window.began)
+        began = (began if began.tzinfo else began.replace(tzinfo=UTC)) - _SKEW
+        local = began.astimezone(UTC).replace(tzinfo=None) - self.behind_utc
+        match newest:
+            case datetime():
+                return min(newest, began if newest.tzinfo else local)
+            case date():
+                return min(newest, local.date())
+            case int() | Decimal() if self.config.format.is_time:
+                factor = 1_000 if self.config.format is CursorFormat.UNIX_MS else 1
+                return min(newest, int(began.timestamp() * factor))
+            case _:
+                return newest
 
     def parameters(self, window: Window) -> dict[str, str]:
         """Return a window as parameters."""
