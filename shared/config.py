@@ -68,7 +68,7 @@ class Settings:
     allowed_networks: tuple[Network, ...]
     """Networks besides the public ones that connectors may reach."""
     files_root: Path | None
-    """Folder whose files every workspace's connectors may read; None if they may read none."""
+    """Folder with one for each workspace, by its slug, whose files its connectors may read."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -52,6 +53,23 @@ class ConnectorConfig(BaseModel):
         """
         raise NotImplementedError
 
+    @classmethod
+    def connectors_of(cls, plain: Mapping[str, Any]) -> Mapping[str, UUID]:  # noqa: ARG003 (of a type that has none)
+        """Return the other connectors whose datasets a stored config reads, by their places in it.
+
+        They are of the same workspace, or it is not stored. A lease looks for one alone, and finds
+        it at `dataset.connector_id`.
+        """
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class ReadableDataset:
+    """The dataset of another connector of the workspace; `url` is in libpq form."""
+
+    url: str = field(repr=False)
+    schema: str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceAccess:
@@ -59,13 +77,15 @@ class SourceAccess:
 
     `config` is validated and holds its secrets. Whatever host it names is reached through `guard`,
     and every connection that the type opens is one of `lines`, so that another thread can end it,
-    whatever it waits for then. Files of the deployment are found through `files`.
+    whatever it waits for then. Files of the deployment are found through `files`. `datasets` are
+    those of `ConnectorConfig.connectors_of`, as far as they are the workspace's.
     """
 
     config: ConnectorConfig
     guard: Guard = field(default_factory=Guard)
     files: FilesRoot = field(default_factory=FilesRoot)
     lines: Lines = field(default_factory=Lines, repr=False, compare=False)
+    datasets: Mapping[UUID, ReadableDataset] = field(default_factory=dict[UUID, ReadableDataset])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +98,9 @@ class SyncRequest(SourceAccess):
 
     `reader` is the role of the database that may read what is loaded, if it is there.
 
+    `period_at` is the nominal instant of the run, in the `timezone` of its schedule; of one
+    `is_by_hand`, which somebody asked for and no schedule named, it is that of the asking.
+
     `positions` is what earlier slices of the same run left, by stream; empty in the first. Once
     `has_time` says no, the type stops at its next page, loads what it read, and returns positions.
     """
@@ -88,6 +111,9 @@ class SyncRequest(SourceAccess):
     dataset_url: str = field(repr=False)
     dataset_name: str
     reader: str | None = None
+    period_at: datetime | None = None
+    is_by_hand: bool = False
+    timezone: str = "UTC"
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
     has_time: HasTime = always_has_time
 

@@ -1,4 +1,4 @@
-"""The one folder of a deployment whose files connectors may read."""
+"""The folder of a deployment whose files connectors may read, one in it for each workspace."""
 
 import os
 from collections.abc import Iterator
@@ -18,6 +18,13 @@ class FilesRoot:
     """Finds files below `root`; None stands for a deployment that lets no one read its files."""
 
     root: Path | None = None
+
+    def of_workspace(self, slug: str) -> "FilesRoot":
+        """Return the folder of one workspace in this one, which is named by its slug.
+
+        No workspace reads another's files.
+        """
+        return self if self.root is None else FilesRoot(self.root / slug)
 
     def open_path(self, relative: str) -> Path:
         """Return the file that a path below the root leads to, by its real name.

@@ -1,11 +1,9 @@
 """HTTP to the hosts that tenants name: a session of requests that the guard lets out."""
 
-from collections.abc import Iterable
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -18,10 +16,10 @@ from shared.egress.bodies import BoundedBody, too_slow
 from shared.egress.doors import USUAL, Door, HttpPool, HttpsPool, Limits
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
+from shared.egress.origins import Origin, origin_of
 from shared.egress.pace import Pace
 from shared.errors import PermanentError
 
-_PORTS = {"http": 80, "https": 443}
 _MOST_REDIRECTS = 5
 _MOST_PAUSES = 5
 """How often one request is repeated because the host asked for a short pause."""
@@ -30,44 +28,7 @@ _HARMLESS_HEADERS = frozenset(
     | {"content-type", "user-agent"}
 )
 """What a redirect may take along to another origin: nothing that could be a secret."""
-_FORBIDDEN_HEADERS = frozenset(
-    {"connection", "content-length", "expect", "forwarded", "host", "keep-alive", "te", "trailer"}
-    | {"transfer-encoding", "upgrade", "via", "x-real-ip"}
-)
-_FORBIDDEN_PREFIXES = ("metadata", "proxy-", "x-forwarded-", "x-google-", "x-aws-ec2-")
 _CAN_BE_REPEATED = frozenset({"GET", "HEAD", "OPTIONS"})
-
-Origin = tuple[str, str, int]
-"""Scheme, host and port."""
-
-
-def origin_of(url: str) -> Origin:
-    """Return the origin of a URL.
-
-    Raises `PermanentError` for one that is not HTTP's, names no host, or holds a login: a URL ends
-    up in logs and in errors.
-    """
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        raise _bad_url("cannot be read") from None
-    if parts.scheme not in _PORTS:
-        raise _bad_url("has to start with https:// or http://")
-    if parts.username is not None or parts.password is not None:
-        raise _bad_url("holds a login: give it as the connector's credentials")
-    if not parts.hostname:
-        raise _bad_url("names no host")
-    return parts.scheme, parts.hostname.lower().rstrip("."), port or _PORTS[parts.scheme]
-
-
-def forbidden_headers(names: Iterable[str]) -> list[str]:
-    """Return those of these names of headers that no tenant may set."""
-    return [
-        name
-        for name in names
-        if name.lower() in _FORBIDDEN_HEADERS or name.lower().startswith(_FORBIDDEN_PREFIXES)
-    ]
 
 
 class GuardedSession(requests.Session):
@@ -195,14 +156,6 @@ def _pause_of(response: requests.Response, longest: timedelta) -> float | None:
 def _redirected(target: Origin, how: str) -> PermanentError:
     return PermanentError(
         f"The source redirects to {target[1]}, {how}: check the connector's settings.",
-        code=Reason.CONFIGURATION,
-        fault=Fault.SETTINGS,
-    )
-
-
-def _bad_url(what: str) -> PermanentError:
-    return PermanentError(
-        f"The address {what}: check the connector's settings.",
         code=Reason.CONFIGURATION,
         fault=Fault.SETTINGS,
     )

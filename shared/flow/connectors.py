@@ -19,6 +19,7 @@ from shared.errors import (
     NotFoundError,
     Problem,
 )
+from shared.flow.references import require_referred
 from shared.flow.sources import secrets_of
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
 from shared.store.connectors import (
@@ -53,6 +54,7 @@ def create_connector(
     that the workspace uses already, and what `seal` raises.
     """
     plain, secret = _validated(slug, config)
+    require_referred(engine, principal, slug, plain)
     public_id = uuid4()
     # Before the transaction: the key may be a service's.
     sealed = _sealed(key, secret, principal.workspace_id, public_id)
@@ -94,7 +96,10 @@ def change_connector(
     changes: dict[str, Any] = {} if name is None else {"name": name}
     sealed = None
     if config is not None:
-        plain, secret = _changed(_source(engine, principal, connector), key, config)
+        source = _source(engine, principal, connector)
+        plain, secret = _changed(source, key, config)
+        slug = source["connector_type"]
+        require_referred(engine, principal, slug, plain, itself=connector)
         sealed = _sealed(key, secret, principal.workspace_id, connector)
         changes |= {"config": plain, "secret_pointers": sorted(secret)}
         changes |= {"health": "unknown", "health_reason": None}

@@ -22,6 +22,7 @@ from shared.egress.addresses import AddressPolicy
 from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.errors import NotFoundError, PermanentError, TransientError
+from shared.flow.references import datasets_of
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey
 from shared.logs import log_event
@@ -51,12 +52,14 @@ class Lookout:
     key: WrappingKey | None
     guard: Guard
     files: FilesRoot = field(default_factory=FilesRoot)
+    dataset_url: str = field(default="", repr=False)
 
     @classmethod
     def of(cls, engine: Engine, key: WrappingKey | None, settings: Settings) -> Self:
         """Return what a look takes in this deployment."""
         guard = Guard(AddressPolicy(settings.allowed_networks))
-        return cls(engine, key, guard, FilesRoot(settings.files_root))
+        files = FilesRoot(settings.files_root)
+        return cls(engine, key, guard, files, settings.dataset_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +142,9 @@ def _source(lookout: Lookout, principal: Principal, connector: UUID) -> Row:
 def _access(lookout: Lookout, row: Row) -> tuple[ConnectorType, SourceAccess]:
     type_ = type_of(row)
     config = config_of(row, type_, lookout.key)
-    return type_, SourceAccess(config=config, guard=lookout.guard, files=lookout.files)
+    datasets = datasets_of(lookout.engine, row, type_, lookout.dataset_url)
+    files = lookout.files.of_workspace(row["workspace_slug"])
+    return type_, SourceAccess(config=config, guard=lookout.guard, files=files, datasets=datasets)
 
 
 def _findings(lookout: Lookout, row: Row) -> Sequence[Finding]:

@@ -23,6 +23,7 @@ from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
 from shared.errors import LeaseLostError, PermanentError, TransientError
+from shared.flow.references import datasets_at_lease
 from shared.flow.shortfalls import failures_told, shortfall_of, streams_told
 from shared.flow.slices import add_up, kept_watermarks, require_progress
 from shared.flow.sources import config_of, type_of
@@ -106,10 +107,14 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         dataset_url=job.dataset_url,
         dataset_name=dataset_name(facts["connector_public_id"]),
         reader=reader_role(facts["workspace_public_id"]),
+        period_at=facts["nominal_at"],
+        is_by_hand=facts["period_at"] is None,
+        timezone=facts["timezone"],
+        datasets=datasets_at_lease(facts, type_, job.dataset_url),
         positions=facts["positions"],
         has_time=has_time,
         guard=job.guard,
-        files=job.files,
+        files=job.files.of_workspace(facts["workspace_slug"]),
         lines=job.lines,
     )
     reach(CrashPoint.SECRETS_OPENED)

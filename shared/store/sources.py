@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from shared.store.rows import Row
 from shared.store.sql import load_sql
-from shared.store.tables import connector_credential, workspace_connector
+from shared.store.tables import connector_credential, workspace, workspace_connector
 
 
 def find_source(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
@@ -21,11 +21,13 @@ def find_source(connection: Connection, workspace_id: int, public_id: object) ->
             workspace_connector.c.config,
             workspace_connector.c.secret_pointers,
             workspace_connector.c.status,
+            workspace.c.slug.label("workspace_slug"),
             connector_credential.c.ciphertext,
             connector_credential.c.nonce,
             connector_credential.c.wrapped_key,
             connector_credential.c.key_version,
         )
+        .join(workspace, workspace.c.id == workspace_connector.c.workspace_id)
         .outerjoin(
             connector_credential, connector_credential.c.connector_id == workspace_connector.c.id
         )

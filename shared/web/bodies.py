@@ -2,10 +2,17 @@
 
 import re
 import uuid
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from flask import request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared.domain.recurrence import MAX_PREVIEW
@@ -119,6 +126,20 @@ class WatermarkBody(Body):
 
     value: Annotated[str, StringConstraints(min_length=1, max_length=1000)]
     type: Literal["int", "decimal", "float", "date", "datetime", "str"] | None = None
+
+
+class ReportActBody(Body):
+    """What to do about the report of a period: correct it, for a reason, or settle its fate."""
+
+    period: Annotated[str, StringConstraints(max_length=10)]
+    reason: Annotated[Note, StringConstraints(min_length=1)] | None = None
+    settle: Literal["arrived", "send_again"] | None = None
+
+    @model_validator(mode="after")
+    def _check_reason(self) -> Self:
+        if self.settle is None and self.reason is None:
+            raise ValueError("say in reason why a corrected report is sent, or settle the last one")
+        return self
 
 
 Clock = Annotated[str, StringConstraints(max_length=20)]

@@ -13,8 +13,9 @@ import trustme
 
 from shared.egress.doors import Limits
 from shared.egress.guard import Guard
-from shared.egress.http import GuardedSession, forbidden_headers, origin_of
+from shared.egress.http import GuardedSession
 from shared.egress.lines import Lines
+from shared.egress.origins import forbidden_headers, origin_of
 from shared.errors import PermanentError, TransientError
 from tests.egress.hostile import Hostile, hostile_server, says
 from tests.egress.resolver import answers

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from shared.clock import utc_now
 from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
 from shared.domain.fault import Fault
+from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.errors import NotFoundError, PermanentError, TransientError
 from shared.flow import look as look_flow
@@ -260,3 +262,29 @@ def test_disabled_and_deleted_connectors_and_workspaces_are_left_alone(
         ):
             connection.execute(text(statement), {"id": key})
     assert look_at_quiet_connectors(lookout, now=at("02:00")) == 0
+
+
+def test_a_workspace_reads_the_files_in_its_own_folder(
+    engine: Engine, paused: PausedQueue, script: Script, tenant: Tenant, tmp_path: Path
+) -> None:
+    with engine.connect() as connection:
+        query = text("SELECT slug FROM workspace WHERE id = :id")
+        slug = connection.execute(query, {"id": tenant.workspace_id}).scalar_one()
+    roots: list[Path | None] = []
+
+    def finds(access: SourceAccess) -> Sequence[StreamFailure]:
+        roots.append(access.files.root)
+        return []
+
+    script.finds = finds
+    files = FilesRoot(tmp_path)
+    lookout = Lookout(engine, None, Guard(), files)
+    connector = make_connector(engine, tenant)
+    check_connector(lookout, tenant.principal, connector["public_id"])
+    _quiet(engine, tenant)
+    look_at_quiet_connectors(lookout, now=at("02:00"))
+    _, run = due_run(engine, paused, tenant=tenant)
+    workshop = replace(make_workshop(engine, paused), files=files)
+    attempt_run(workshop, call_of(run), now=at("02:00"))
+    roots.append(script.requests[0].files.root)
+    assert roots == [tmp_path / slug] * 3

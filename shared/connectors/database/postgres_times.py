@@ -26,9 +26,9 @@ def keep_every_time(connection: Connection) -> None:
         register_type(new_type((number,), name, partial(_read, known)), connection)
 
 
-def _read(known: Any, text: str | None, cursor: Cursor) -> object:
-    if text is None:
-        return None
+def _read(known: Any, text: str | bytes | None, cursor: Cursor) -> object:
+    if not isinstance(text, str):
+        return text
     if text.startswith(_INFINITE):
         return text
     try:

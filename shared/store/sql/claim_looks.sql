@@ -2,7 +2,7 @@
 -- and dies costs them one look. Those that were synced meanwhile are put off alone: their runs tell
 -- of their health. Spread, so that what was made at once is not looked at at once for ever.
 WITH due AS (
-    SELECT c.id
+    SELECT c.id, w.slug
     FROM workspace_connector AS c
     JOIN workspace AS w ON w.id = c.workspace_id
     WHERE c.health_next_check_at <= CAST(:now AS timestamptz)
@@ -21,12 +21,13 @@ put_off AS (
         + CAST(:pause AS interval) * (0.9 + 0.2 * random())
     FROM due AS d
     WHERE c.id = d.id
-    RETURNING c.id, c.workspace_id, c.public_id, c.connector_type, c.config, c.health
+    RETURNING c.id, c.workspace_id, d.slug, c.public_id, c.connector_type, c.config, c.health
 )
 
 SELECT
     c.id,
     c.workspace_id,
+    c.slug AS workspace_slug,
     c.public_id AS connector_public_id,
     c.connector_type,
     c.config,

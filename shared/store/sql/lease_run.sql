@@ -30,6 +30,7 @@ facts AS (
         c.connector_type,
         c.config,
         w.public_id AS workspace_public_id,
+        w.slug AS workspace_slug,
         (
             c.deleted_at IS NULL
             AND w.deleted_at IS NULL
@@ -37,6 +38,9 @@ facts AS (
             AND c.status = 'connected'
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
+        -- Of a run by hand, so that each of its attempts is about the same instant.
+        coalesce(r.period_at, r.created_at) AS nominal_at,
+        coalesce(s.timezone, w.timezone) AS timezone,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
         -- A run with slices behind it keeps its connector until its end, also while it waits, and
         -- one that the provider put off keeps it until then: Retry-After binds the connector.
@@ -174,8 +178,11 @@ SELECT
     f.connector_type,
     f.config,
     f.workspace_public_id,
+    f.workspace_slug,
     f.connector_is_usable,
     f.overlap_policy,
+    f.nominal_at,
+    f.timezone,
     f.is_too_early,
     f.overlaps,
     f.another_waits,
@@ -191,6 +198,17 @@ SELECT
         FROM sync_watermark AS m
         WHERE m.connector_id = f.connector_id
     ) AS watermarks,
+    -- The connector whose dataset this one reads, if it is of the same workspace.
+    (
+        SELECT o.public_id
+        FROM workspace_connector AS o
+        WHERE o.workspace_id = f.workspace_id
+            AND o.deleted_at IS NULL
+            AND o.public_id = CASE
+                WHEN f.config #>> '{dataset,connector_id}' ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+                    THEN CAST(f.config #>> '{dataset,connector_id}' AS uuid)
+            END
+    ) AS dataset_connector,
     k.ciphertext,
     k.nonce,
     k.wrapped_key,
