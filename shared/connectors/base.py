@@ -42,6 +42,10 @@ def always_has_time() -> bool:
     return True
 
 
+_NAMES_OF_STREAMS = ("name", "table", "entity")
+"""The fields that name a stream, in the types that have such a one."""
+
+
 class ConnectorConfig(BaseModel):
     """What a workspace says about a connector: each type has a model of its own."""
 
@@ -52,6 +56,14 @@ class ConnectorConfig(BaseModel):
         `plain` is a config of this type, without its secrets.
         """
         raise NotImplementedError
+
+    @classmethod
+    def streams_of(cls, plain: Mapping[str, Any]) -> Mapping[str, object]:
+        """Return what a stored config says of each stream that it selects, by name."""
+        return {
+            next(stream[part] for part in _NAMES_OF_STREAMS if part in stream): stream
+            for stream in plain.get("streams", ())
+        }
 
     @classmethod
     def connectors_of(cls, plain: Mapping[str, Any]) -> Mapping[str, UUID]:  # noqa: ARG003 (of a type that has none)

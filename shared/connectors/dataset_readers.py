@@ -76,6 +76,8 @@ def _make_role(cursor: Cursor, role: str, verifier: str) -> None:
             verb, name, sql.Literal(_MOST_CONNECTIONS), sql.Literal(verifier)
         )
     )
+    # Whoever holds a load's turn is ended by the load, which needs to be of its role.
+    cursor.execute(sql.SQL("GRANT {} TO CURRENT_USER").format(name))
     for setting, value in _SETTINGS:
         cursor.execute(
             sql.SQL("ALTER ROLE {} SET {} = {}").format(

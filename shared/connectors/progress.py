@@ -91,6 +91,7 @@ class StreamProgress:
 
     def stop(self, position: Position) -> None:
         """Leave the rest to the next slice."""
+        self._place = None
         self.has_more = True
         self.position = position
 
@@ -99,6 +100,10 @@ class StreamProgress:
         self._time.got_on()
         self._place = None
         self.position = position
+
+    def cannot_go_on(self) -> None:
+        """Take back `can_go_on`: something behind that place is still owed."""
+        self._place = None
 
     def break_off(self) -> bool:
         """Stop behind what was handed over; return False if that is no place to go on from."""

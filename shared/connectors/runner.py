@@ -4,7 +4,7 @@ Each is read, prepared and merged before the next is opened, so that what one of
 own trouble, and no more than one is on disk.
 """
 
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -12,7 +12,7 @@ from enum import StrEnum
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import dlt
 from dlt.common.schema.typing import TTableSchemaColumns
@@ -37,10 +37,10 @@ from shared.connectors.rejects_screen import Screen, column_name
 from shared.connectors.rejects_values import Doubt
 from shared.connectors.sandbox import shut_in, working_folder
 from shared.connectors.slices import SliceTime, StreamTime, has_room
+from shared.connectors.stream_tables import sharing_a_table, table_name
+from shared.connectors.stream_troubles import ends_all, worst_of
 from shared.connectors.turn import turn_of
 from shared.crash_points import CrashPoint, reach
-from shared.domain.fault import Fault
-from shared.domain.run import Reason
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
 
 LOAD_WAIT = timedelta(seconds=10)
@@ -48,6 +48,9 @@ LOAD_WAIT = timedelta(seconds=10)
 
 _SCHEMA = "syncline"
 """What dlt calls what it loads; the dataset has its own name."""
+
+_FAILED = ""
+"""Beside the positions of streams, none of which has this name: what failed in the run so far."""
 
 Record = dict[str, Any]
 
@@ -104,15 +107,21 @@ def run_streams(
     """
     shut_in()
     work = _Slice(request, confirm_lease, load_wait)
+    known = [name for name in request.positions if name != _FAILED]
+    sharing = sharing_a_table(dict.fromkeys([*streams, *known]))
+    # Those that failed in an earlier slice come last: none that can be read waits for them.
+    order = sorted(streams, key=lambda name: name in work.failed_before)
     with request.lines.watched():
-        for name, open_stream in streams.items():
-            if work.time.goes_on():
-                work.move(name, open_stream)
+        for name in order:
+            if name in sharing:
+                work.fail(name, sharing[name])
+            elif work.time.goes_on():
+                work.move(name, streams[name])
             else:
                 work.left.append(name)
             if work.is_hopeless:
                 break
-    return work.result(streams, others_are_done=others_are_done)
+    return work.result(order, others_are_done=others_are_done)
 
 
 class _Slice:
@@ -123,6 +132,9 @@ class _Slice:
     ) -> None:
         self.time = SliceTime(request.has_time)
         self.left: list[str] = []
+        self.failed_before: Mapping[str, str] = cast(
+            "Mapping[str, str]", request.positions.get(_FAILED, {})
+        )
         self.is_hopeless = False
         self._request = request
         self._confirm_lease = confirm_lease
@@ -138,7 +150,7 @@ class _Slice:
         """Move one stream; whatever keeps it from that is taken note of, unless it is the lease."""
         is_open = False
         try:
-            check_table_name(name, _table_name(name))
+            check_table_name(name, table_name(name))
             with working_folder() as folder:
                 stream = _opened(open_stream, StreamTime(self.time, partial(has_room, folder)))
                 is_open = True
@@ -147,8 +159,13 @@ class _Slice:
         except (TransientError, PermanentError) as failed:
             error = failed
         if error is not None:
-            self._failures.append(StreamFailure(name, error))
-            self.is_hopeless = _ends_all(error, is_open=is_open)
+            self.fail(name, error)
+            self.is_hopeless = ends_all(error, is_open=is_open)
+
+    def fail(self, name: str, error: TransientError | PermanentError) -> None:
+        """Take note of a stream that failed: it had its turn, and its time counts."""
+        self._failures.append(StreamFailure(name, error))
+        self.time.got_on()
 
     def _move(self, stream: Stream, folder: Path) -> TransientError | PermanentError | None:
         """Move what can be read of the stream; return why it is not all, if it is not."""
@@ -197,7 +214,7 @@ class _Slice:
         place = Place(
             request.dataset_name,
             f"{request.dataset_name}_staging",
-            _table_name(name),
+            table_name(name),
             [column_name(part) for part in stream.primary_key],
         )
         with _turn(request, self._load_wait, self._confirm_lease) as connection:
@@ -221,12 +238,11 @@ class _Slice:
         )
         return Brought(rejected, screen.carried, refresh)
 
-    def result(self, streams: Mapping[str, OpenStream], *, others_are_done: bool) -> SyncResult:
+    def result(self, order: Sequence[str], *, others_are_done: bool) -> SyncResult:
         """Return what the slice came to, or raise the error that kept every stream from it."""
-        failures = [*self._failures, *self._failures_of_the_rest(streams)]
-        trouble = next(
-            (one.error for one in failures if isinstance(one.error, TransientError)), None
-        )
+        self._give_up_what_failed_before()
+        failures = [*self._failures, *self._failures_of_the_rest(order)]
+        trouble = worst_of(failures)
         if failures and not self._moved and not self.left and not others_are_done:
             raise trouble or failures[0].error
         is_unfinished = bool(self.left) or any(progress.has_more for progress in self._moved)
@@ -244,17 +260,26 @@ class _Slice:
             finished=self._finished(),
         )
 
-    def _failures_of_the_rest(self, streams: Mapping[str, OpenStream]) -> list[StreamFailure]:
+    def _give_up_what_failed_before(self) -> None:
+        """Leave nothing but what may still be read: else a run with failures would never end."""
+        if any(name not in self.failed_before for name in self.left):
+            return
+        if any(progress.has_more for progress in self._moved):
+            return
+        for name in self.left:
+            self._failures.append(StreamFailure(name, PermanentError(self.failed_before[name])))
+        self.left = []
+
+    def _failures_of_the_rest(self, order: Sequence[str]) -> list[StreamFailure]:
         """Return a failure for each stream that was not tried, since none could have been read."""
         if not self.is_hopeless:
             return []
         last = self._failures[-1]
-        names = list(streams)
-        return [StreamFailure(name, last.error) for name in names[names.index(last.stream) + 1 :]]
+        return [StreamFailure(name, last.error) for name in order[order.index(last.stream) + 1 :]]
 
     def _finished(self) -> Mapping[str, str]:
         return {
-            progress.stream: _table_name(progress.stream)
+            progress.stream: table_name(progress.stream)
             for progress in self._moved
             if not progress.has_more
         }
@@ -269,7 +294,10 @@ class _Slice:
         """Return where the run goes on, with what earlier slices finished."""
         new = {progress.stream: progress.position for progress in self._moved}
         known = {name: position for name, position in new.items() if position is not None}
-        return {**self._request.positions, **known}
+        failed = {one.stream: str(one.error) for one in self._failures}
+        failed = {**self.failed_before, **failed}
+        marked = {_FAILED: failed} if failed else {}
+        return {**self._request.positions, **known, **marked}
 
     def _metadata(self) -> Mapping[str, object]:
         return {
@@ -281,23 +309,6 @@ class _Slice:
             "records_without_cursor": sum(progress.without_cursor for progress in self._moved),
             **self._tally.metadata,
         }
-
-
-def _table_name(stream: str) -> str:
-    return dlt.Schema(_SCHEMA).naming.normalize_table_identifier(stream)
-
-
-def _ends_all(error: TransientError | PermanentError, *, is_open: bool) -> bool:
-    """Tell whether no other stream can be read either; asking each would only take its time."""
-    if error.code in (Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY):
-        return True
-    if error.fault is None:
-        return False
-    fault = Fault(error.fault)
-    # A connection that does not come to be is none of the stream's affairs.
-    return fault.is_of_the_connector or (
-        not is_open and fault in (Fault.TIMEOUT, Fault.UNAVAILABLE)
-    )
 
 
 def _opened(open_stream: OpenStream, time: StreamTime) -> Stream:

@@ -52,6 +52,8 @@ class Outcome:
     retry_in: timedelta | None = None
     counts: Counts | None = None
     goes_on: bool = False
+    has_got_on: bool = False
+    """An attempt that waits, and has moved the run on as a slice does."""
     is_throttled: bool = False
     """A provider asked for the pause, and it spends no attempt."""
     connector_held_for: timedelta | None = None
@@ -152,10 +154,12 @@ def waits_for_retry(
     *,
     attempt: int,
     moved: Moved | None = None,
+    has_got_on: bool = False,
 ) -> Outcome:
     """Return the outcome of an attempt that failed for a while; the schedule still shows a run.
 
-    `moved` is what it did nevertheless.
+    `moved` is what it did nevertheless. If that `has_got_on`, it keeps its connector as a slice
+    does, and `attempt` is the first of the next.
     """
     return Outcome(
         status=RunStatus.SCHEDULED,
@@ -167,6 +171,7 @@ def waits_for_retry(
         is_throttled=not retry.spends_attempt,
         connector_held_for=retry.asked_for,
         attempts_spent=attempt if retry.spends_attempt else attempt - 1,
+        has_got_on=has_got_on,
         counts=None if moved is None else moved.counts,
         positions=None if moved is None else moved.positions,
         streams=() if moved is None else moved.streams,

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import IntegrityError
 
 from shared.connectors.registry import connector_type, slugs
@@ -20,19 +20,22 @@ from shared.errors import (
     Problem,
 )
 from shared.flow.references import require_referred
-from shared.flow.sources import secrets_of
+from shared.flow.sources import secrets_of, type_of
+from shared.flow.trigger import RunActiveError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
 from shared.store.connectors import (
     delete_credential,
     insert_connector,
     insert_credential,
     lock_connector,
+    replace_credential,
     update_connector,
 )
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.store.sources import find_source
 from shared.store.violations import violation_of
+from shared.store.watermarks import delete_watermarks, find_reading_run
 from shared.store.workspaces import lock_workspace
 
 _STREAMS = "streams"
@@ -91,10 +94,14 @@ def change_connector(
     A config is taken as a whole, but for the secrets that it leaves out: those stay, as long as
     nothing but the streams differs from before. Otherwise whoever may edit a connector could have
     its password sent to a server of their own. A run in progress ends its slice with the config
-    that it has. Raises as `create_connector`, and `NotFoundError`.
+    that it has. Streams of which something else is read from now on are read anew: their watermarks
+    say nothing about it.
+
+    Raises as `create_connector`, `NotFoundError`, `RunActiveError` if a watermark has to go while a
+    run reads, and `ConflictError` if somebody else changes the connector at the same time.
     """
     changes: dict[str, Any] = {} if name is None else {"name": name}
-    sealed = None
+    sealed, source, plain = None, None, {}
     if config is not None:
         source = _source(engine, principal, connector)
         plain, secret = _changed(source, key, config)
@@ -110,13 +117,43 @@ def change_connector(
             row = lock_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.")
-            if config is not None:
-                delete_credential(connection, row["id"])
-            if sealed is not None:
-                insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
+            if source is not None:
+                _require_unchanged(connection, principal, connector, source)
+                _forget_watermarks(connection, row["id"], source, plain)
+                if sealed is None:
+                    delete_credential(connection, row["id"])
+                else:
+                    replace_credential(
+                        connection, principal.workspace_id, row["id"], **asdict(sealed)
+                    )
             return update_connector(connection, row["id"], changes) if changes else row
 
     return _with_its_name(name, change)
+
+
+def _require_unchanged(
+    connection: Connection, principal: Principal, connector: UUID, source: Row
+) -> None:
+    """Raise `ConflictError` if what a change was made of is not what is stored."""
+    now = find_source(connection, principal.workspace_id, connector)
+    if now is None or (now["config"], now["nonce"]) != (source["config"], source["nonce"]):
+        raise ConflictError(
+            "Somebody else changed this connector at the same time: read it and try again.",
+            code="changed_meanwhile",
+        )
+
+
+def _forget_watermarks(
+    connection: Connection, connector_id: int, source: Row, plain: Mapping[str, object]
+) -> None:
+    model = type_of(source).config_model
+    before, after = model.streams_of(source["config"]), model.streams_of(plain)
+    is_elsewhere = _but_streams(source["config"]) != _but_streams(plain)
+    stale = [name for name, stream in before.items() if is_elsewhere or after.get(name) != stream]
+    if delete_watermarks(connection, connector_id, stale):
+        run = find_reading_run(connection, connector_id)
+        if run is not None:  # it would write its own again
+            raise RunActiveError(run)
 
 
 def _source(engine: Engine, principal: Principal, connector: UUID) -> Row:

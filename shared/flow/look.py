@@ -25,7 +25,7 @@ from shared.errors import NotFoundError, PermanentError, TransientError
 from shared.flow.references import datasets_of
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.connectors import note_health
 from shared.store.engine import single_statements
 from shared.store.rows import Row
@@ -153,6 +153,19 @@ def _findings(lookout: Lookout, row: Row) -> Sequence[Finding]:
         failures = _within(access, PATIENCE, lambda: type_.check(access))
     except (TransientError, PermanentError) as error:
         return [_finding(None, error)]
+    except Exception as error:  # noqa: BLE001 (the edge between us and every connector)
+        what = class_and_place(error)
+        log_event(
+            _log,
+            logging.ERROR,
+            "look_crashed",
+            "A connector raised an error that it should have translated",
+            connector_id=row["connector_public_id"],
+            error_class=what,
+        )
+        return [
+            Finding(None, Fault.OTHER, f"Syncline met an unexpected {what}.", is_transient=True)
+        ]
     return [_finding(failure.stream, failure.error) for failure in failures]
 
 

@@ -44,6 +44,21 @@ def require_progress(request: SyncRequest, result: SyncResult, slices: int) -> N
         )
 
 
+def has_got_on(request: SyncRequest, result: SyncResult) -> bool:
+    """Tell whether a slice or attempt moved any stream on; a failure alone moves nothing."""
+    if any(
+        request.watermarks.get(watermark.stream) != watermark
+        for watermark in kept_watermarks(request, result)
+    ):
+        return True
+    positions = json.loads(to_json(result.positions or {}))
+    return any(
+        request.positions.get(stream) != position
+        for stream, position in positions.items()
+        if stream  # what has no name is no stream: see the runner
+    )
+
+
 def kept_watermarks(request: SyncRequest, result: SyncResult) -> list[Watermark]:
     """Return the new watermarks, without those that would go behind what is stored."""
     return [

@@ -33,4 +33,6 @@ def secrets_of(row: Row, key: WrappingKey | None) -> Mapping[str, str]:
     if key is None:
         raise PermanentError("This deployment has no key to open the connector's secrets.")
     sealed = SealedSecrets(row["ciphertext"], row["nonce"], row["wrapped_key"], row["key_version"])
-    return unseal(key, sealed, row["workspace_id"], row["connector_public_id"])
+    opened = unseal(key, sealed, row["workspace_id"], row["connector_public_id"])
+    # At first secrets were stored by the names of fields at the top.
+    return {name if name.startswith("/") else f"/{name}": text for name, text in opened.items()}

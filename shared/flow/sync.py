@@ -25,7 +25,7 @@ from shared.egress.lines import Lines
 from shared.errors import LeaseLostError, PermanentError, TransientError
 from shared.flow.references import datasets_at_lease
 from shared.flow.shortfalls import failures_told, shortfall_of, streams_told
-from shared.flow.slices import add_up, kept_watermarks, require_progress
+from shared.flow.slices import add_up, has_got_on, kept_watermarks, require_progress
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey
 from shared.logs import class_and_place, log_event
@@ -122,10 +122,10 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
     if result.positions is not None and result.trouble is None:
         require_progress(request, result, facts["slices"])
     watermarks = [asdict(watermark) for watermark in kept_watermarks(request, result)]
-    return _outcome(job, result), watermarks
+    return _outcome(job, result, has_got_on=has_got_on(request, result)), watermarks
 
 
-def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
+def _outcome(job: SyncJob, result: SyncResult, *, has_got_on: bool) -> Outcome:
     facts = job.facts
     counts = Counts(
         processed=result.records_processed,
@@ -145,14 +145,16 @@ def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
         moved = Moved(counts, result.positions, metadata, streams)
         if result.trouble is None:
             return goes_on(moved)
-        retry = _retry(job, result.trouble.retry_after)
+        attempt = 1 if has_got_on else facts["attempt"]
+        retry = _retry(job, result.trouble.retry_after, attempt)
         if retry is not None:
             return waits_for_retry(
                 result.trouble.code,
                 str(result.trouble),
                 retry,
-                attempt=facts["attempt"],
+                attempt=attempt,
                 moved=moved,
+                has_got_on=has_got_on,
             )
     rejected = counts.failed + (facts["records_failed"] or 0)
     shortfall = shortfall_of(result.failures, rejected)
@@ -166,17 +168,17 @@ def _outcome(job: SyncJob, result: SyncResult) -> Outcome:
 
 
 def _after_trouble(job: SyncJob, code: str, message: str, retry_after: timedelta | None) -> Outcome:
-    retry = _retry(job, retry_after)
+    retry = _retry(job, retry_after, job.facts["attempt"])
     if retry is None:
         return failed(code, message)
     return waits_for_retry(code, message, retry, attempt=job.facts["attempt"])
 
 
-def _retry(job: SyncJob, retry_after: timedelta | None) -> Retry | None:
+def _retry(job: SyncJob, retry_after: timedelta | None, attempt: int) -> Retry | None:
     facts = job.facts
     return decide_retry(
         identity_of(facts["public_id"], facts["slices"]),
-        facts["attempt"],
+        attempt,
         facts["max_attempts"],
         retry_after,
         throttled_for=facts["leased_at"] - (facts["throttled_since"] or facts["leased_at"]),

@@ -102,6 +102,7 @@ def record_outcome(
         "updated": counts.updated if counts else None,
         "failed": counts.failed if counts else None,
         "goes_on": outcome.goes_on,
+        "is_slice": outcome.goes_on or outcome.has_got_on,
         "is_throttled": outcome.is_throttled,
         "connector_held_for": outcome.connector_held_for,
         "positions": None if outcome.positions is None else to_json(outcome.positions),

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
 from shared.store.rows import Row
 from shared.store.tables import connector_credential, workspace_connector
@@ -80,6 +81,35 @@ def update_connector(connection: Connection, connector_id: int, values: dict[str
     """Change some columns of a connector and return what the API shows of it."""
     query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
+
+
+def replace_credential(
+    connection: Connection,
+    workspace_id: int,
+    connector_id: int,
+    *,
+    ciphertext: bytes,
+    nonce: bytes,
+    wrapped_key: bytes,
+    key_version: str,
+) -> None:
+    """Store a connector's sealed secrets in place of those that it has, if any.
+
+    `token_version` grows: who read the old ones, to seal or refresh them, has lost.
+    """
+    values = {
+        "ciphertext": ciphertext,
+        "nonce": nonce,
+        "wrapped_key": wrapped_key,
+        "key_version": key_version,
+    }
+    query = upsert(connector_credential).values(
+        workspace_id=workspace_id, connector_id=connector_id, **values
+    )
+    newer = {"token_version": connector_credential.c.token_version + 1}
+    connection.execute(
+        query.on_conflict_do_update(index_elements=["connector_id"], set_=values | newer)
+    )
 
 
 def note_health(

@@ -59,6 +59,16 @@ def delete_watermark(connection: Connection, connector_id: int, stream: str) -> 
     return connection.execute(query).rowcount > 0
 
 
+def delete_watermarks(connection: Connection, connector_id: int, streams: Sequence[str]) -> int:
+    """Remove the watermarks of these streams; return how many there were."""
+    query = (
+        delete(sync_watermark)
+        .where(sync_watermark.c.connector_id == connector_id)
+        .where(sync_watermark.c.stream.in_(streams))
+    )
+    return connection.execute(query).rowcount
+
+
 def find_reading_run(connection: Connection, connector_id: int) -> UUID | None:
     """Return the public id of a run that reads or will go on reading the connector's streams."""
     parameters = {"connector_id": connector_id}

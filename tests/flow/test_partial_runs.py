@@ -68,6 +68,7 @@ def test_a_stream_that_failed_for_a_while_is_tried_again_and_what_landed_is_kept
     assert (run["status"], run["reason"]) == ("scheduled", "source_unavailable")
     assert run["next_attempt_at"] is not None
     assert (run["attempt"], run["records_processed"], run["positions"]) == (1, 3, DONE)
+    assert run["slices"] == 1  # so that no other run starts between
     assert watermark_of(engine, run["connector_id"]) == "7"
 
     _behave(script, moved(processed=2, cursor="9"))
@@ -112,3 +113,17 @@ def test_a_shortfall_names_the_first_stream_and_counts_the_rest() -> None:
         "orders: No such table. 1 other stream failed as well. 12 records could not be loaded."
     )
     assert "2 other streams failed" in str(shortfall_of((GONE, AWAY, AWAY), 0))
+
+
+def test_attempts_that_get_on_are_not_counted_against_the_run(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    schedule, _ = due_run(engine, paused, max_attempts=2)
+    for hour in range(4):
+        positions = {**DONE, "hotel": {"row": hour}}
+        _behave(script, replace(moved(), failures=(AWAY,), positions=positions, trouble=AWAY.error))
+        run = _work(engine, paused, schedule, 60 * hour)
+        assert (run["status"], run["attempt"]) == ("scheduled", 1)
+    failed = {**positions, "": {"lines": "It is away."}}
+    _behave(script, replace(moved(), failures=(AWAY,), positions=failed, trouble=AWAY.error))
+    assert _work(engine, paused, schedule, 300)["attempt"] == 2

@@ -111,6 +111,7 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "status": "success",
             "failed": None,
             "goes_on": False,
+            "is_slice": False,
             "is_throttled": False,
             "connector_held_for": None,
             "positions": None,

@@ -1,7 +1,14 @@
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
 import pytest
 from sqlalchemy import Engine, text
 
+from shared.flow import connectors as connectors_flow
 from shared.flow.sources import secrets_of
+from shared.gcp.sealing import seal
+from shared.store.connectors import replace_credential
 from shared.store.sources import find_source
 from shared.wiring import Wiring
 from tests.factories import CONFIG
@@ -231,3 +238,61 @@ def _password(wiring: Wiring, connector: str) -> str | None:
         row = find_source(connection, workspace, connector)
     assert row is not None
     return secrets_of(row, wiring.key).get("/password")
+
+
+def _watermark(caller: Caller, connector: str, value: str = "7") -> None:
+    assert caller.put(f"{connector}/watermarks/flight", {"value": value}).status_code == 200
+
+
+def _marks(caller: Caller, connector: str) -> list[str]:
+    return [item["stream"] for item in caller.get(f"{connector}/watermarks").json["items"]]
+
+
+@pytest.mark.parametrize(
+    ("change", "kept"),
+    [
+        ({}, ["flight"]),
+        ({"url": "postgresql://reader@127.0.0.1:1/elsewhere"}, []),
+        ({"streams": [{**CONFIG["streams"][0], "schema": "archive"}]}, []),
+        ({"streams": [*CONFIG["streams"], {"table": "crew", "primary_key": ["id"]}]}, ["flight"]),
+    ],
+)
+def test_a_stream_that_reads_something_else_from_now_on_is_read_anew(
+    alice: Caller, change: dict, kept: list[str]
+) -> None:
+    connector = alice.post("/api/v2/connectors", body()).headers["Location"]
+    stored = alice.get(connector).json["config"]
+    _watermark(alice, connector)
+    assert alice.patch(connector, {"config": {**stored, **change}}).status_code == 200
+    assert _marks(alice, connector) == kept
+
+
+def test_a_secret_that_was_stored_by_its_name_is_kept(alice: Caller, wiring: Wiring) -> None:
+    connector = _sealed(alice)
+    public_id = UUID(connector.rpartition("/")[2])
+    with wiring.engine.begin() as connection:
+        query = text("SELECT workspace_id, id FROM workspace_connector WHERE public_id = :id")
+        workspace, internal = connection.execute(query, {"id": public_id}).one()
+        assert wiring.key is not None
+        old = seal(wiring.key, {"password": CANARY}, workspace, public_id)
+        replace_credential(connection, workspace, internal, **asdict(old))
+    changed = alice.patch(connector, {"config": MORE_STREAMS})
+    assert changed.status_code == 200, changed.text
+    assert _password(wiring, str(public_id)) == CANARY
+
+
+def test_two_changes_at_once_do_not_write_over_each_other(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = _sealed(alice)
+    original = connectors_flow._sealed
+
+    def rotate_first(*arguments: Any) -> Any:
+        monkeypatch.setattr(connectors_flow, "_sealed", original)
+        rotated = alice.patch(connector, {"config": {**CONFIG, "password": "rotated"}})
+        assert rotated.status_code == 200
+        return original(*arguments)
+
+    monkeypatch.setattr(connectors_flow, "_sealed", rotate_first)
+    late = alice.patch(connector, {"config": MORE_STREAMS})
+    assert (late.status_code, late.json["code"]) == (409, "changed_meanwhile")

@@ -16,6 +16,7 @@ from shared.connectors.database.page_size import PageSize
 from shared.connectors.database.position import behind, finished
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
+from shared.errors import LeaseLostError
 
 Row = dict[str, Any]
 
@@ -38,13 +39,27 @@ class TableReading:
 
     def pages(self, engine: Engine) -> Iterator[list[Row]]:
         """Yield the rows in pages, and tell the progress how far they go."""
-        yield from self._new_pages(engine)
+        try:
+            yield from self._new_pages(engine)
+        except LeaseLostError:
+            raise
+        except Exception:
+            # Without them nothing may go on behind what was read: no other slice looks for them.
+            try:
+                yield from self._siblings(engine)
+            except Exception:  # noqa: BLE001 (what came first is raised)
+                self.progress.cannot_go_on()
+            raise
         # After them, since a row may have got that value until the newer ones were looked at: the
         # watermark moves past it now, and no other run would see it.
-        if self.siblings is not None:
-            with closing(_pages(engine, [self.siblings.limit(MOST_SIBLINGS)], self.plans)) as pages:
-                for rows in pages:
-                    yield self._converted(rows)
+        yield from self._siblings(engine)
+
+    def _siblings(self, engine: Engine) -> Iterator[list[Row]]:
+        if self.siblings is None:
+            return
+        with closing(_pages(engine, [self.siblings.limit(MOST_SIBLINGS)], self.plans)) as pages:
+            for rows in pages:
+                yield self._converted(rows)
 
     def _new_pages(self, engine: Engine) -> Iterator[list[Row]]:
         last = None

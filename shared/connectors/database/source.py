@@ -1,7 +1,7 @@
 """One table of a source as a stream, read from where the sync or the slice before ended."""
 
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
 
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
@@ -18,7 +18,7 @@ from shared.connectors.progress import StreamProgress
 from shared.connectors.rejects_values import Doubt
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
-from shared.connectors.watermarks import is_finite
+from shared.connectors.watermarks import CursorValue, decode, is_finite
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
@@ -42,14 +42,15 @@ def table_stream(
     config = table.config
     _check_distinct(config.table, [plan.name for plan in table.plans])
     order = table.order
+    start = table.start(watermark)
     progress = StreamProgress(
         config.table,
         config.cursor,
         time,
         ordered=True,
         may_be_mark=is_finite if order.cursor is None else order.cursor.holds,
+        settled=_not_before(watermark) if start is not None and config.look_back_seconds else _same,
     )
-    start = table.start(watermark)
     last = read_position(config, order, position)
     queries = order.queries(table.query, start, last)
     siblings = order.siblings(table.query, last)
@@ -62,6 +63,23 @@ def table_stream(
         doubts=_doubts(table.plans),
         whole=_whole(config, is_begun=last is not None),
     )
+
+
+def _same(newest: CursorValue) -> CursorValue:
+    return newest
+
+
+def _not_before(watermark: Watermark | None) -> Callable[[CursorValue], CursorValue]:
+    """Return what keeps a slice within the look-back from moving the watermark back."""
+    known: Any = None if watermark is None else decode(watermark)
+
+    def later(newest: Any) -> CursorValue:
+        try:
+            return newest if known is None else max(known, newest)
+        except TypeError:  # the watermark was set with a zone and the column has none, or so
+            return newest
+
+    return later
 
 
 def _whole(config: StreamConfig, *, is_begun: bool) -> Whole | None:

@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Column, Connection, MetaData, Select, Table, inspect, select
@@ -44,13 +44,17 @@ class TablePlan:
         plan = None if self.order.cursor is None else self.order.cursor.plan
         if plan is None or watermark is None or watermark.cursor != plan.name:
             return None  # another column's watermark says nothing about this one
+        if plan.kind is Kind.TIMESTAMP and watermark.value.get("type") in ("date", "datetime"):
+            return self._back(_as_time(decode(watermark), has_zone=plan.has_zone))
         if not plan.holds(watermark.value.get("type")):
             raise PermanentError(
                 f"{self.config.table}.{plan.name} has changed its type: reset the watermark of"
                 f" {self.config.table} to sync from the start.",
                 fault=Fault.SCHEMA,
             )
-        value = decode(watermark)
+        return self._back(decode(watermark))
+
+    def _back(self, value: CursorValue) -> CursorValue:
         if isinstance(value, date) and self.config.look_back_seconds:
             return _earlier(value, timedelta(seconds=self.config.look_back_seconds))
         return value
@@ -115,6 +119,16 @@ def _check_cursor(config: StreamConfig, plans: Sequence[ColumnPlan]) -> None:
             " nothing: leave it out.",
             fault=Fault.SCHEMA,
         )
+
+
+def _as_time(value: CursorValue, *, has_zone: bool) -> CursorValue:
+    """Return a date or time that a person may have set as one of a column: days begin in UTC."""
+    if not isinstance(value, date):
+        return value
+    time = value if isinstance(value, datetime) else datetime(value.year, value.month, value.day)  # noqa: DTZ001 (its zone is set next)
+    if has_zone:
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+    return time.astimezone(UTC).replace(tzinfo=None) if time.tzinfo else time
 
 
 def _earlier(value: date, by: timedelta) -> date:

@@ -2,7 +2,7 @@
 -- schedule, the health of its connector, its timeline, and the place that it leaves to the next run of its workspace. No row comes back
 -- when the fence was lost; then nothing at all was written.
 -- A slice that is not the last (`goes_on`) keeps the place of its run, which comes back to be
--- enqueued again; a run that waits for another attempt gives it up.
+-- enqueued again; a run that waits for another attempt gives it up, also if it got on (`is_slice`).
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), statement_timestamp()) AS at
 ),
@@ -30,7 +30,7 @@ ended AS (
             WHEN :is_throttled THEN coalesce(r.throttled_since, (SELECT at FROM instant))
             WHEN NOT :goes_on THEN r.throttled_since
         END,
-        slices = r.slices + CASE WHEN :goes_on THEN 1 ELSE 0 END,
+        slices = r.slices + CASE WHEN :is_slice THEN 1 ELSE 0 END,
         positions = coalesce(CAST(:positions AS jsonb), r.positions),
         -- The counts are those of one slice; null where the attempt did not come to any.
         records_processed = coalesce(

@@ -20,7 +20,10 @@ SELECT
     ) AS warm_up,
     EXISTS (
         SELECT FROM workspace_connector AS c
+        JOIN workspace AS w ON w.id = c.workspace_id
         WHERE c.health_next_check_at <= CAST(:now AS timestamptz)
             AND c.status = 'connected'
             AND c.deleted_at IS NULL
+            AND w.disabled_at IS NULL
+            AND w.deleted_at IS NULL
     ) AS look

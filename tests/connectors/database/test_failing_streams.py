@@ -1,6 +1,7 @@
 """A table that cannot be read is its own trouble: the others land, and the failure is named."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,16 @@ from shared.connectors.database import sync
 from shared.connectors.progress import StreamProgress
 from shared.domain.fault import Fault
 from shared.errors import LeaseLostError, PermanentError, TransientError
-from tests.connectors.databases import PASSWORD, MariaDb, Postgres, Shop, counts, never_has_time
+from tests.connectors.databases import (
+    DATASET,
+    PASSWORD,
+    MariaDb,
+    Postgres,
+    Shop,
+    counts,
+    never_has_time,
+    tables,
+)
 
 TABLES = ("orders", "lines", "stock")
 
@@ -147,7 +157,8 @@ def test_a_table_that_has_more_goes_on_at_once_although_another_failed_for_a_whi
 ) -> None:
     shop = _shop(source, dataset, *TABLES)
     _fail(monkeypatch, "orders", TransientError("away", fault=Fault.TIMEOUT))
-    result = shop.sync(has_time=never_has_time)
+    answers = iter([True, False, False])
+    result = shop.sync(has_time=lambda: next(answers))
     assert result.metadata["streams"] == {"lines": 3}
     assert (list(_failures(result)), result.trouble) == (["orders"], None)
 
@@ -180,3 +191,105 @@ def _break_off_after_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
         raise TransientError("it broke off", fault=Fault.UNAVAILABLE)
 
     monkeypatch.setattr(StreamProgress, "goes_on", goes_on)
+
+
+def _take_all_the_time_and_fail(monkeypatch: pytest.MonkeyPatch, *tables: str) -> list[str]:
+    """Let these tables read a page, and fail; return the order in which tables are read."""
+    original, tried = source_module.TableReading.pages, []
+
+    def pages(self: Any, engine: Any) -> Iterator[Any]:
+        tried.append(self.config.table)
+        if self.config.table in tables:
+            raise PermanentError(f"{self.config.table} is broken.", fault=Fault.SCHEMA)
+        yield from original(self, engine)
+
+    monkeypatch.setattr(source_module.TableReading, "pages", pages)
+    return tried
+
+
+def test_a_table_that_fails_for_all_of_a_slice_lets_the_others_go_first_in_the_next(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = _shop(source, dataset, *TABLES)
+    tried = _take_all_the_time_and_fail(monkeypatch, "orders")
+    results = shop.sync_in_slices(has_time=never_has_time)
+    assert tried == ["orders", "lines", "stock"]
+    assert results[-1].positions is None
+    assert list(_failures(results[-1])) == ["orders"]
+    assert str(results[-1].failures[0].error) == "orders is broken."
+    for name in ("lines", "stock"):
+        assert len(shop.loaded("id, changed", name)) == 5
+
+
+def test_a_run_of_which_all_tables_fail_ends(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = _shop(source, dataset, *TABLES)
+    _take_all_the_time_and_fail(monkeypatch, *TABLES)
+    with pytest.raises(PermanentError, match="is broken"):
+        shop.sync_in_slices(has_time=never_has_time)
+
+
+def test_the_pause_that_a_provider_asked_for_is_the_runs(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = _shop(source, dataset, *TABLES)
+    pause = timedelta(minutes=10)
+    errors = {
+        "orders": TransientError("away", fault=Fault.TIMEOUT),
+        "lines": TransientError("too many", fault=Fault.RATE_LIMITED, retry_after=pause),
+    }
+    original = source_module.TableReading.pages
+
+    def pages(self: Any, engine: Any) -> Iterator[Any]:
+        if self.config.table in errors:
+            raise errors[self.config.table]
+        yield from original(self, engine)
+
+    monkeypatch.setattr(source_module.TableReading, "pages", pages)
+    with pytest.raises(TransientError) as raised:
+        shop.sync()
+    assert raised.value.retry_after == pause
+
+
+def test_tables_that_would_share_one_of_the_dataset_are_refused(
+    source: Postgres, dataset: Postgres
+) -> None:
+    names = ("OrderLines", "order_lines", "stock")
+    for name in names:
+        source.execute(f'CREATE TABLE "{name}" (id int PRIMARY KEY)')
+        source.execute(f'INSERT INTO "{name}" VALUES (1)')
+    shop = Shop(tables(source.url, *names), dataset)
+    result = shop.sync()
+    assert set(_failures(result)) == {"OrderLines", "order_lines"}
+    assert result.metadata["streams"] == {"stock": 1}
+
+
+def test_a_table_with_the_longest_of_names_has_a_name_that_can_be_recorded(
+    source: Postgres, dataset: Postgres
+) -> None:
+    name = "LongNames" * 7
+    source.execute(f'CREATE TABLE "{name}" (id int PRIMARY KEY)')
+    source.execute(f'INSERT INTO "{name}" VALUES (1)')
+    result = Shop(tables(source.url, name), dataset).sync()
+    assert len(result.finished[name]) == 63
+    assert dataset.has_table(f"{DATASET}.{result.finished[name]}")
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_sibling_is_not_lost_when_the_slice_that_owes_it_breaks_off(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, changed int)",
+        "INSERT INTO orders SELECT n + 10, n FROM generate_series(1, 9) n",
+    )
+    stream = {"table": "orders", "primary_key": ["id"], "cursor": "changed"}
+    shop = Shop({"url": source.url, "streams": [stream]}, dataset)
+    shop.sync(has_time=never_has_time)
+    source.execute("INSERT INTO orders VALUES (1, 3)")
+    with monkeypatch.context() as patched:
+        _break_off_after_a_page(patched)
+        shop.sync()
+    shop.sync_in_slices()
+    assert len(shop.loaded("id, changed")) == 10

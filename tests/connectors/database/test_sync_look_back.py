@@ -1,11 +1,12 @@
 """Rows that come late are read if the look-back reaches them; a table tells its own key."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
 from shared.connectors.database.config import DatabaseConfig
-from shared.connectors.watermarks import decode
+from shared.connectors.watermarks import decode, encode
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 from tests.connectors.databases import (
@@ -87,3 +88,37 @@ def test_a_table_without_a_key_is_told_to_have_none(source: Postgres, dataset: P
     with pytest.raises(PermanentError, match="no primary key: name columns") as raised:
         Shop(orders(source.url, primary_key=None), dataset).sync()
     assert raised.value.fault is Fault.SCHEMA
+
+
+@pytest.mark.usefixtures("small_pages")
+def test_a_look_back_that_takes_several_slices_does_not_move_the_watermark_back(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id int PRIMARY KEY, changed timestamptz)",
+        "INSERT INTO orders SELECT n, '2024-03-01Z'::timestamptz + n * '1 minute'::interval"
+        " FROM generate_series(1, 10) n",
+    )
+    shop = Shop(orders(source.url, look_back_seconds=86_400), dataset)
+    shop.sync_in_slices()
+    before = shop.watermarks["orders"]
+    results = shop.sync_in_slices()
+    assert [counts(result)[0] for result in results] == [3, 3, 3, 1]
+    assert all(mark == before for result in results for mark in result.watermarks)
+
+
+@pytest.mark.parametrize(
+    ("kind", "written"),
+    [("timestamptz", "2024-03-01 23:30:00+00"), ("timestamp", "2024-03-01 23:30:00")],
+)
+def test_a_day_that_a_person_set_is_where_a_cursor_of_times_starts(
+    source: Postgres, dataset: Postgres, kind: str, written: str
+) -> None:
+    source.execute(
+        f"CREATE TABLE orders (id int PRIMARY KEY, changed {kind})",
+        f"INSERT INTO orders VALUES (1, '2024-02-29 00:00:00'), (2, '{written}')",
+    )
+    shop = Shop(orders(source.url), dataset)
+    shop.sync()
+    shop.watermarks["orders"] = encode("orders", "changed", date(2024, 3, 1))
+    assert counts(shop.sync()) == (1, 0, 0)
