@@ -1,4 +1,4 @@
-"""The connector type `database`: tables of a PostgreSQL, MySQL or MariaDB server."""
+"""The connector type `database`: tables of PostgreSQL, MySQL or MariaDB, or of a SQLite file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
