@@ -26,10 +26,11 @@ from shared.connectors.base import (
     SyncResult,
     Watermark,
 )
-from shared.connectors.dataset import Dataset, LoadTally, set_session
-from shared.connectors.dataset_brought import Brought, Place, write_brought_alone
-from shared.connectors.dataset_refresh import Refresh
-from shared.connectors.dataset_rejects import Rejected, check_table_name
+from shared.connectors.dataset.brought import Brought, Place, write_brought_alone
+from shared.connectors.dataset.destination import Dataset, LoadTally, set_session
+from shared.connectors.dataset.refresh import Refresh
+from shared.connectors.dataset.rejects import Rejected, check_table_name
+from shared.connectors.dataset.turn import turn_of
 from shared.connectors.failures import dataset_failure, source_failure
 from shared.connectors.postgres import LineConnection
 from shared.connectors.progress import StreamProgress
@@ -39,7 +40,6 @@ from shared.connectors.sandbox import shut_in, working_folder
 from shared.connectors.slices import SliceTime, StreamTime, has_room
 from shared.connectors.stream_tables import sharing_a_table, table_name
 from shared.connectors.stream_troubles import ends_all, worst_of
-from shared.connectors.turn import turn_of
 from shared.crash_points import CrashPoint, reach
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
 

@@ -8,13 +8,13 @@ from uuid import UUID
 
 from sqlalchemy import Engine
 
-from shared.connectors.dataset_look import (
+from shared.connectors.dataset.look import (
     DatasetPlace,
     DatasetView,
     look_at_dataset,
     place_of,
 )
-from shared.connectors.dataset_readers import make_reader
+from shared.connectors.dataset.readers import make_reader
 from shared.domain.access import Principal
 from shared.domain.dataset import dataset_name, reader_role
 from shared.errors import NotFoundError

@@ -12,8 +12,8 @@ from sqlalchemy import Engine
 
 from shared.connectors.bufdir import CONNECTOR_TYPE
 from shared.connectors.bufdir.receipts import Act, Receipt, Receipts
+from shared.connectors.dataset.turn import turn_of
 from shared.connectors.postgres import connect
-from shared.connectors.turn import turn_of
 from shared.domain.access import Principal
 from shared.domain.dataset import dataset_name
 from shared.domain.reporting import ReportState, Settlement, parse_period

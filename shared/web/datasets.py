@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Blueprint
 
-from shared.connectors.dataset_look import DatasetPlace, DatasetTable
+from shared.connectors.dataset.look import DatasetPlace, DatasetTable
 from shared.domain.access import Role
 from shared.flow.datasets import dataset_of, new_reader
 from shared.store.rows import Row

@@ -78,8 +78,8 @@ def test_postgresql_does_not_go_on_with_what_nobody_waits_for(
     monkeypatch: pytest.MonkeyPatch,
     of: str,
 ) -> None:
-    from shared.connectors import turn  # noqa: PLC0415 (dlt is slow to import)
     from shared.connectors.database import engine  # noqa: PLC0415
+    from shared.connectors.dataset import turn  # noqa: PLC0415 (dlt is slow to import)
 
     soon = timedelta(milliseconds=100)
     monkeypatch.setattr(turn, "ORPHAN", soon)

@@ -11,7 +11,7 @@ import psycopg2
 from pydantic import ConfigDict
 
 from shared.connectors.base import ConfirmLease, ConnectorConfig, SyncRequest, SyncResult
-from shared.connectors.turn import turn_of
+from shared.connectors.dataset.turn import turn_of
 from shared.connectors.watermarks import decode, encode
 from shared.crash_points import CrashPoint, reach
 from shared.errors import TransientError

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-from shared.connectors import turn
 from shared.connectors.base import ConfirmLease, SyncRequest
+from shared.connectors.dataset import turn
 from shared.connectors.watermarks import encode
 from shared.flow.heartbeat import Heartbeat
 from shared.store.rows import to_json
@@ -55,7 +55,7 @@ def merge_unconfirmed(patch: Patch) -> None:
 
 def merge_unconfirmed_for_real(patch: Patch) -> None:
     """Let a real load ask when its turn begins, and not again before its merges commit."""
-    from shared.connectors import dataset  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset import destination as dataset  # noqa: PLC0415 (dlt is slow to import)
 
     run = dataset._MergeJob.run
 
@@ -81,7 +81,7 @@ def merge_by_insert(patch: Patch) -> None:
 
 def merge_by_insert_for_real(patch: Patch) -> None:
     """Let a real load write what was read as new rows, into a table without a key."""
-    from shared.connectors import dataset  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset import destination as dataset  # noqa: PLC0415 (as above)
 
     merge = dataset.merge_statement
 

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, text
 
 from infra.local.postgres import PostgresServer
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
-from shared.connectors.turn import turn_of
+from shared.connectors.dataset.turn import turn_of
 from shared.domain.dataset import dataset_name
 from shared.domain.reporting import Settlement
 from shared.domain.task import TaskCall

@@ -12,7 +12,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
 from shared.connectors.bufdir.payload import Payload
 from shared.connectors.bufdir.verdict import Verdict
-from shared.connectors.dataset_readers import grant_schema
+from shared.connectors.dataset.readers import grant_schema
 from shared.domain.reporting import RECEIPTS_TABLE, ReportState, Settlement, report_key
 
 _LONGEST_ERROR = 2_000

@@ -23,7 +23,7 @@ from shared.connectors.bufdir.payload import Payload, make_payload
 from shared.connectors.bufdir.receipts import Begun, Identity, Receipt, Receipts
 from shared.connectors.bufdir.rows import ReportTable
 from shared.connectors.bufdir.verdict import Verdict, refused, unknown
-from shared.connectors.turn import turn_of
+from shared.connectors.dataset.turn import turn_of
 from shared.crash_points import CrashPoint, reach
 from shared.domain.local_time import load_zone
 from shared.domain.reporting import (

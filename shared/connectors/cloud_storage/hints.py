@@ -7,7 +7,7 @@ from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
 from shared.connectors.cloud_storage.landing import Kind
 from shared.connectors.cloud_storage.stream_config import FILE, MODIFIED_AT, ROW, StreamConfig
-from shared.connectors.dataset import COLUMN_TYPE
+from shared.connectors.dataset.destination import COLUMN_TYPE
 
 _OURS: Mapping[str, Kind] = {FILE: Kind.TEXT, ROW: Kind.BIGINT, MODIFIED_AT: Kind.TIMESTAMP}
 _HINTS: Mapping[Kind, Mapping[str, object]] = {

@@ -13,7 +13,7 @@ from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.pages import TableReading
 from shared.connectors.database.position import read_position
 from shared.connectors.database.table import plan_table
-from shared.connectors.dataset import COLUMN_TYPE
+from shared.connectors.dataset.destination import COLUMN_TYPE
 from shared.connectors.progress import StreamProgress
 from shared.connectors.rejects_values import Doubt
 from shared.connectors.runner import Stream, Whole

@@ -5,7 +5,7 @@ from typing import cast
 
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
-from shared.connectors.dataset import COLUMN_TYPE
+from shared.connectors.dataset.destination import COLUMN_TYPE
 from shared.connectors.dynamics.plans import COMPANY_ID, DELETED_AT, Plan
 from shared.connectors.dynamics.values import Kind
 from shared.connectors.rejects_screen import column_name

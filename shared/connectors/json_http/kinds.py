@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 
-from shared.connectors.dataset import COLUMN_TYPE
+from shared.connectors.dataset.destination import COLUMN_TYPE
 from shared.connectors.json_http.answers import Record, is_object, write_json
 from shared.connectors.rejects_screen import column_name
 

@@ -242,7 +242,7 @@ def test_a_change_of_the_dataset_is_logged(
 ) -> None:
     shop = synced_once(source, dataset, "int", "7")
     changed_to(source, "numeric", "1.5")
-    with caplog.at_level(logging.WARNING, "shared.connectors.dataset"):
+    with caplog.at_level(logging.WARNING, "shared.connectors.dataset.destination"):
         shop.sync()
     fields = [record.__dict__["syncline_fields"] for record in caplog.records]
     assert fields == [

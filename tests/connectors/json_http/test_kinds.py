@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.connectors.dataset import COLUMN_TYPE
+from shared.connectors.dataset.destination import COLUMN_TYPE
 from shared.connectors.json_http.answers import read_json
 from shared.connectors.json_http.kinds import Kinds
 

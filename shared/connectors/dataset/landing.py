@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
-from shared.connectors.dataset_types import kind_of, needed_type
+from shared.connectors.dataset.column_types import kind_of, needed_type
 from shared.errors import PermanentError
 
 NEW_CONNECTOR = "load everything again with a new connector"

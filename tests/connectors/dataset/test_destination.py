@@ -10,7 +10,7 @@ import pytest
 from tests.connectors.databases import DATASET, Postgres, hold_lease
 
 if TYPE_CHECKING:
-    from shared.connectors.dataset import LoadTally
+    from shared.connectors.dataset.destination import LoadTally
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def load(dataset: Postgres, tmp_path: Path) -> Any:
     """Return a way to load records into the table orders, each time as a run does."""
     import dlt  # noqa: PLC0415 (dlt is slow to import)
 
-    from shared.connectors.dataset import Dataset  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset.destination import Dataset  # noqa: PLC0415 (as above)
     from shared.connectors.sandbox import shut_in  # noqa: PLC0415 (as above)
 
     shut_in()
@@ -108,7 +108,7 @@ def test_a_source_column_that_is_named_as_a_variant_keeps_its_own_values(
 
 
 def test_a_tally_has_room_for_a_hundred_changes_and_counts_the_others() -> None:
-    from shared.connectors.dataset import LoadTally  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset.destination import LoadTally  # noqa: PLC0415 (dlt is slow to import)
 
     tally = LoadTally()
     tally.add(LoadTally(1, 2, 7, [{"column": str(number)} for number in range(70)]))

@@ -9,8 +9,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells 
 from psycopg2.sql import SQL, Identifier
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.dataset_refresh import Refresh, RefreshTable, follow_refresh
-from shared.connectors.dataset_rejects import Rejected, write_rejects
+from shared.connectors.dataset.refresh import Refresh, RefreshTable, follow_refresh
+from shared.connectors.dataset.rejects import Rejected, write_rejects
 
 
 @dataclass(frozen=True, slots=True)

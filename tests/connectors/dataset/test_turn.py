@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg2
 import pytest
 
-from shared.connectors.turn import turn_of
+from shared.connectors.dataset.turn import turn_of
 from shared.errors import LeaseLostError, TransientError
 from tests.connectors.databases import Postgres, hold_lease
 
@@ -55,7 +55,7 @@ def test_a_turn_that_does_not_come_is_taken_and_its_holder_can_write_no_more(
     connector = uuid4()
     with turn_of(connector, dataset.dsn, SHORT, hold_lease) as frozen:
         with (
-            caplog.at_level(logging.WARNING, "shared.connectors.turn"),
+            caplog.at_level(logging.WARNING, "shared.connectors.dataset.turn"),
             turn_of(connector, dataset.dsn, SHORT, hold_lease) as next_,
             next_.cursor() as cursor,
         ):

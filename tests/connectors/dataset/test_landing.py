@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.connectors.dataset_landing import (
+from shared.connectors.dataset.landing import (
     ColumnChange,
     HeldColumn,
     Landing,

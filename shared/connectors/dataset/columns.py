@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
-from shared.connectors.dataset_landing import (
+from shared.connectors.dataset.landing import (
     NEW_CONNECTOR,
     ColumnChange,
     HeldColumn,
@@ -15,7 +15,7 @@ from shared.connectors.dataset_landing import (
     LoadTable,
     plan_landing,
 )
-from shared.connectors.dataset_marks import read_mark, write_mark
+from shared.connectors.dataset.marks import read_mark, write_mark
 from shared.errors import PermanentError
 
 _COLUMNS = """

@@ -2,7 +2,7 @@
 
 from hashlib import sha256
 
-from shared.connectors.dataset_landing import Landing, LoadTable
+from shared.connectors.dataset.landing import Landing, LoadTable
 
 
 def index_statement(table: LoadTable) -> str:

@@ -9,7 +9,7 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege
 
 from shared.connectors.base import SyncRequest
-from shared.connectors.dataset_readers import make_reader
+from shared.connectors.dataset.readers import make_reader
 from shared.errors import PermanentError, TransientError
 from tests.connectors.databases import DATASET, Postgres, Shop, hold_lease, orders
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.connectors.dataset_landing import Landing, LoadTable
-from shared.connectors.dataset_merge import index_statement, merge_statement
+from shared.connectors.dataset.landing import Landing, LoadTable
+from shared.connectors.dataset.merge import index_statement, merge_statement
 from tests.connectors.databases import Postgres
 
 TABLE = LoadTable("orders", ["id"], "target", "staging")

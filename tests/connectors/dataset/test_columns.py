@@ -9,8 +9,8 @@ import psycopg2
 import pytest
 from psycopg2.errors import LockNotAvailable
 
-from shared.connectors.dataset_columns import fit_columns, missing_tables
-from shared.connectors.dataset_landing import Landing, LoadTable
+from shared.connectors.dataset.columns import fit_columns, missing_tables
+from shared.connectors.dataset.landing import Landing, LoadTable
 from shared.connectors.failures import dataset_failure
 from shared.errors import PermanentError, TransientError
 from tests.connectors.databases import Postgres

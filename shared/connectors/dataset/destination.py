@@ -35,11 +35,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import parse_dsn
 
 from shared.connectors.base import ConfirmLease
-from shared.connectors.dataset_brought import Brought, Place, write_brought
-from shared.connectors.dataset_columns import fit_columns, missing_tables, tables_gone
-from shared.connectors.dataset_landing import ColumnChange, LoadTable
-from shared.connectors.dataset_merge import index_statement, merge_statement
-from shared.connectors.dataset_readers import grant_schema
+from shared.connectors.dataset.brought import Brought, Place, write_brought
+from shared.connectors.dataset.columns import fit_columns, missing_tables, tables_gone
+from shared.connectors.dataset.landing import ColumnChange, LoadTable
+from shared.connectors.dataset.merge import index_statement, merge_statement
+from shared.connectors.dataset.readers import grant_schema
 from shared.crash_points import CrashPoint, reach
 from shared.egress.lines import STATEMENT
 from shared.logs import log_event

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.connectors.dataset_marks import read_mark, write_mark
+from shared.connectors.dataset.marks import read_mark, write_mark
 
 
 @pytest.mark.parametrize("source", ["amount", 'odd "name', "naïve %s", "}", "two\nlines"])

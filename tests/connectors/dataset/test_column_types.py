@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 
-from shared.connectors.dataset_types import kind_of, needed_type
+from shared.connectors.dataset.column_types import kind_of, needed_type
 from tests.connectors.databases import Postgres
 
 NAIVE, AWARE = "timestamp without time zone", "timestamp with time zone"
