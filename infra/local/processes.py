@@ -68,11 +68,12 @@ class Supervisor:
     """Holds child processes, each the leader of a process group, until its `with` block ends.
 
     Not to be shared by threads. What a child writes to either stream goes to `show`, line by
-    line, from a thread of its own.
+    line, from a thread of its own, but never two lines at once.
     """
 
     def __init__(self, show: Show) -> None:
         self._show = show
+        self._showing = threading.Lock()
         self._children: dict[str, _Child] = {}
         self._watched: dict[str, _Watched] = {}
         self._leash = Leash()
@@ -164,7 +165,8 @@ class Supervisor:
         with child.process.stdout as stream:
             for line in stream:
                 child.last_lines.append(line.rstrip())
-                self._show(child.name, line.rstrip())
+                with self._showing:  # print itself mixes the lines of threads
+                    self._show(child.name, line.rstrip())
 
     def _drain(self, child: _Child) -> None:
         # Bounded: a grandchild may hold the stream open after the child is gone.

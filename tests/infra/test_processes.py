@@ -76,6 +76,24 @@ def test_the_lines_of_a_child_are_shown_under_its_name(
     assert lines == [("talker", "æ"), ("talker", "up")]
 
 
+def test_lines_of_children_that_write_at_once_are_shown_one_after_the_other() -> None:
+    parts: list[str] = []
+
+    def show(name: str, _line: str) -> None:
+        parts.append(name)
+        time.sleep(0.0001)  # as good as a switch of threads within a print
+        parts.append(name)
+
+    with Supervisor(show) as supervisor:
+        for name in ("one", "two", "three"):
+            supervisor.start(
+                _python(name, f"for _ in range(100): print('x', flush=True)\n{_SLEEPER}")
+            )
+        supervisor.wait_until(lambda: len(parts) == 2 * 3 * 101, 20, "the lines")
+
+    assert parts[::2] == parts[1::2]
+
+
 def test_a_crashed_child_is_named_with_its_exit_code_and_last_lines(
     supervisor: Supervisor,
 ) -> None:
@@ -154,9 +172,9 @@ def test_no_child_outlives_its_runner(number: signal.Signals) -> None:
     ) as runner:
         assert runner.stdout is not None
         said = [runner.stdout.readline().split() for _ in range(4)]
-        pids = [int(words[1]) for words in said if words[1] != "up"]
         runner.send_signal(number)
         runner.wait()
+    pids = [int(words[1]) for words in said if words[1] != "up"]
 
     assert len(pids) == 2
     assert _all_end(pids)
