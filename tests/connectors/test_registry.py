@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+from importlib import import_module
+from inspect import signature
 
 import pytest
 
@@ -15,6 +17,19 @@ def test_every_folder_beside_the_registry_is_a_type() -> None:
 
 def test_a_type_carries_the_name_of_its_folder() -> None:
     assert [connector_type(slug).slug for slug in slugs()] == list(slugs())
+
+
+@pytest.mark.parametrize("slug", slugs())
+def test_every_type_has_what_its_folder_is_asked_for(slug: str) -> None:
+    look = import_module(f"shared.connectors.{slug}.look")
+    sync = import_module(f"shared.connectors.{slug}.sync")
+
+    for function, parameters in (
+        (look.check, ["access"]),
+        (look.offered_streams, ["access"]),
+        (sync.sync, ["request", "confirm_lease"]),
+    ):
+        assert list(signature(function).parameters) == parameters
 
 
 @pytest.mark.parametrize("slug", ["", "nosuch", "registry", "..", "database.config"])

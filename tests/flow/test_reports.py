@@ -286,13 +286,13 @@ def test_a_run_by_hand_is_about_the_instant_of_its_asking(
 ) -> None:
     seen: list[SyncRequest] = []
 
-    def sync(_type: object, request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
+    def sync(request: SyncRequest, _confirm: ConfirmLease) -> SyncResult:
         seen.append(request)
         return SyncResult(0, 0, 0, 0, ())
 
     agency.run_of_april()
     done = agency.correct()
-    monkeypatch.setattr("shared.connectors.bufdir.BufdirConnector.sync", sync)
+    monkeypatch.setattr("shared.connectors.bufdir.sync.sync", sync)
     run = agency.work(done.run)
     [request] = seen
     assert (request.period_at, request.is_by_hand) == (run["created_at"], True)

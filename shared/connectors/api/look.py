@@ -19,7 +19,7 @@ from shared.connectors.json_http.session import JsonSession
 from shared.errors import PermanentError, SynclineError
 
 
-def check_api(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Ask for the smallest first page of each stream; return the streams that cannot be read.
 
     Of a stream with a parent, the records of one of its parents. Raises `TransientError` or

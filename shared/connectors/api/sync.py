@@ -13,7 +13,7 @@ from shared.connectors.json_http.positions import is_finished
 from shared.connectors.runner import run_streams
 
 
-def sync_api(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
     config = cast("ApiConfig", request.config)
     now = utc_now()

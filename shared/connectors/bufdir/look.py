@@ -19,7 +19,7 @@ from shared.egress.lines import CONNECT
 from shared.egress.origins import origin_of
 
 
-def check_bufdir(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Look for the table and its columns, reach the endpoint, and log in if a token is fetched.
 
     Raises `TransientError` or `PermanentError` for whatever stands in the way.

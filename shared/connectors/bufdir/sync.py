@@ -43,7 +43,7 @@ TURN_WAIT = timedelta(seconds=10)
 _DIED = "the run that sent it came to no end"
 
 
-def sync_bufdir(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Send the reports that are due; raise `TransientError` or `PermanentError`.
 
     Due is the period before the run's instant, and whatever an earlier run or a person left to be

@@ -25,7 +25,7 @@ _MOST_SUGGESTIONS = 50
 _NO_NAME = re.compile(r"[^0-9a-zA-Z]+")
 
 
-def check_files(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Look for the files of each stream, and open the newest that is found.
 
     Returns the streams without files or with one that cannot be read. Raises `TransientError` or

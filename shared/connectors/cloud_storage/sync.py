@@ -20,7 +20,7 @@ from shared.connectors.slices import StreamTime
 _Readings = dict[str, FilesReading]
 
 
-def sync_files(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
     config = cast("CloudStorageConfig", request.config)
     readings: _Readings = {}

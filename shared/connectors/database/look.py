@@ -24,7 +24,7 @@ _CHANGES = re.compile(r"(updat|modif|chang|mutat|edit|rowversion|mtime|sync)", r
 """Names of columns that move with every change of their row."""
 
 
-def check_database(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Log in, and prepare what a sync would read of each table, without a row of it.
 
     Returns the tables that cannot be read. Raises `TransientError` or `PermanentError` if none

@@ -11,7 +11,7 @@ from shared.connectors.database.source import table_stream
 from shared.connectors.runner import run_streams
 
 
-def sync_database(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
     config = cast("DatabaseConfig", request.config)
     engine = source_engine(config, request.guard, request.lines, request.files)

@@ -22,7 +22,7 @@ _COMPANIES = "companies"
 """What the streams of Business Central are parts of, and none itself."""
 
 
-def check_dynamics(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Log in, and ask for one record of each stream; return the streams that cannot be read.
 
     Raises `TransientError` or `PermanentError` if none could be read, since the service cannot be

@@ -27,7 +27,7 @@ _NO_INTROSPECTION = frozenset({Fault.SCHEMA, Fault.PERMISSION})
 Found = TypeVar("Found")
 
 
-def check_xledger(access: SourceAccess) -> Sequence[StreamFailure]:
+def check(access: SourceAccess) -> Sequence[StreamFailure]:
     """Ask for one node of each stream; return the streams that cannot be read.
 
     Raises `TransientError` or `PermanentError` if none could be read, since Xledger cannot be

@@ -13,7 +13,7 @@ from shared.connectors.xledger.session import XledgerSession
 from shared.connectors.xledger.source import xledger_stream
 
 
-def sync_xledger(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
+def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """Move what is new into the dataset; raise `TransientError` or `PermanentError`."""
     config = cast("XledgerConfig", request.config)
     now = utc_now()

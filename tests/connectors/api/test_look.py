@@ -136,11 +136,11 @@ def test_streams_that_cannot_be_read_are_left_out_unless_none_can(server: RestSe
 def test_a_look_imports_no_dlt(server: RestServer) -> None:
     server.records = [{"id": 1}]
     code = (
-        "import sys; from shared.connectors.api.look import check_api;"
+        "import sys; from shared.connectors.api.look import check;"
         " from tests.connectors.api.readings import ApiConfig, access, stream;"
         f" given = {{'base_url': {server.url!r}, 'streams': [stream()]}};"
         " config = ApiConfig.model_validate(given);"
-        " print(list(check_api(access(config))), 'dlt' in sys.modules)"
+        " print(list(check(access(config))), 'dlt' in sys.modules)"
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] False"

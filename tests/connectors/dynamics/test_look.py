@@ -126,11 +126,11 @@ def test_the_offered_settings_are_a_stream(server: ODataServer) -> None:
 def test_a_look_imports_no_dlt(server: ODataServer) -> None:
     found(server)
     code = (
-        "import sys; from shared.connectors.dynamics.look import check_dynamics, offered_streams;"
+        "import sys; from shared.connectors.dynamics.look import check, offered_streams;"
         " from tests.connectors.dynamics.odata_server import ODataServer;"
         " from tests.connectors.dynamics.shop import access, central;"
         f" seen = access(central(ODataServer(port={server.port})));"
-        " print(list(check_dynamics(seen)), len(offered_streams(seen)), 'dlt' in sys.modules)"
+        " print(list(check(seen)), len(offered_streams(seen)), 'dlt' in sys.modules)"
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] 3 False"

@@ -143,13 +143,13 @@ def test_a_schema_of_another_shape_offers_nothing(server: GraphQlServer) -> None
 def test_a_look_imports_no_dlt(server: GraphQlServer) -> None:
     server.projects = projects(1)
     code = (
-        "import sys; from shared.connectors.xledger.look import check_xledger, offered_streams;"
+        "import sys; from shared.connectors.xledger.look import check, offered_streams;"
         " from shared.connectors.xledger.config import XledgerConfig;"
         " from shared.connectors.base import SourceAccess; from tests.loopback import LOOPBACK;"
         f" given = {{'endpoint': {server.url!r}, 'token': {TOKEN!r},"
         " 'streams': [{'name': 'projects', 'fields': ['dbId']}]};"
         " access = SourceAccess(config=XledgerConfig.model_validate(given), guard=LOOPBACK);"
-        " print(check_xledger(access), len(offered_streams(access)), 'dlt' in sys.modules)"
+        " print(check(access), len(offered_streams(access)), 'dlt' in sys.modules)"
     )
     done = run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[] 2 False"
