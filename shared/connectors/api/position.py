@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from shared.connectors.api.asks import Ask
 from shared.connectors.api.config import ApiConfig
@@ -10,11 +10,14 @@ from shared.connectors.api.followed import PagePlace
 from shared.connectors.api.stream_config import StreamConfig
 from shared.connectors.base import Position
 from shared.connectors.json_http.cursor import Window
-from shared.connectors.json_http.positions import identity
 from shared.connectors.json_http.trail import Memory
-from shared.connectors.watermarks import CursorValue, read_value, write_value
-from shared.domain.run import Reason
-from shared.errors import PermanentError
+from shared.connectors.positions import (
+    identity,
+    read_cursor,
+    unfinished,
+    write_cursor,
+)
+from shared.connectors.watermarks import CursorValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,9 @@ class Stop:
     def position(self, identity: str) -> Position:
         """Return the stop as JSON."""
         place = self.place
-        return {
-            "of": identity,
-            "finished": False,
+        stop = {
             "window": [self.window.start, self.window.end, self.window.began],
-            "newest": None if self.newest is None else write_value(self.newest),
+            "newest": write_cursor(self.newest),
             "parent": None if self.parent is None else list(self.parent),
             "place": None
             if place is None
@@ -48,15 +49,15 @@ class Stop:
             "memory": self.memory,
             "has_restarted": self.has_restarted,
         }
+        return unfinished(identity, stop)
 
     @classmethod
     def read(cls, position: Mapping[str, Any]) -> Self:
         """Return what `position` wrote; raise `KeyError`, `TypeError` or `ValueError`."""
-        newest, parent, place = position["newest"], position["parent"], position["place"]
+        parent, place = position["parent"], position["place"]
         return cls(
             window=Window(*position["window"]),
-            # Only values of cursors are written.
-            newest=None if newest is None else cast("CursorValue", read_value(newest)),
+            newest=read_cursor(position["newest"]),
             parent=None if parent is None else tuple(parent),
             place=None if place is None else PagePlace(Ask(*place[:3]), place[3]),
             memory=position["memory"],
@@ -71,16 +72,3 @@ def identity_of(config: ApiConfig, stream: StreamConfig) -> str:
     parts += [config.paging_of(one).model_dump(mode="json") for one in (stream, parent) if one]
     parts.append(None if parent is None else parent.model_dump(mode="json"))
     return identity(parts)
-
-
-def read_stop(name: str, identity: str, position: Position | None) -> Stop | None:
-    """Return where to go on, or None to begin; raise `PermanentError` if it cannot be read."""
-    if position is None or position.get("of") != identity:
-        return None
-    try:
-        return Stop.read(position)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PermanentError(
-            f"The place where the sync of {name} stopped cannot be read: start it anew.",
-            code=Reason.INTERNAL,
-        ) from error

@@ -21,9 +21,9 @@ from shared.connectors.api.records import Intake
 from shared.connectors.api.stream_config import StreamConfig
 from shared.connectors.base import Position
 from shared.connectors.json_http.answers import Record
-from shared.connectors.json_http.positions import finished
 from shared.connectors.json_http.session import JsonSession
 from shared.connectors.json_http.trail import Trail
+from shared.connectors.positions import finished
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
 from shared.domain.fault import Fault

@@ -5,7 +5,7 @@ from functools import partial
 
 from shared.connectors.api.config import ApiConfig
 from shared.connectors.api.parts import parts_of
-from shared.connectors.api.position import Stop, identity_of, read_stop
+from shared.connectors.api.position import Stop, identity_of
 from shared.connectors.api.reading import StreamReading
 from shared.connectors.api.stream_config import StreamConfig, SyncMode
 from shared.connectors.base import Position, Watermark
@@ -13,6 +13,7 @@ from shared.connectors.json_http.cursor import Cursor, Window
 from shared.connectors.json_http.kinds import Kinds
 from shared.connectors.json_http.session import JsonSession
 from shared.connectors.json_http.spool import Spool
+from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
@@ -34,7 +35,7 @@ def api_stream(
     has a parameter for that. Nothing is asked before the first page is wanted.
     """
     identity = identity_of(config, stream)
-    begun = read_stop(stream.name, identity, position)
+    begun = read_stop(stream.name, identity, position, Stop.read)
     stop = begun or _beginning(stream, watermark, now)
     progress = StreamProgress(
         stream.name,

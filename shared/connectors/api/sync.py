@@ -9,7 +9,7 @@ from shared.connectors.api.position import identity_of
 from shared.connectors.api.session import open_session
 from shared.connectors.api.source import api_stream
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
-from shared.connectors.json_http.positions import is_finished
+from shared.connectors.positions import is_finished
 from shared.connectors.runner import run_streams
 
 

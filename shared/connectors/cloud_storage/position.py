@@ -7,7 +7,6 @@ starts at the watermark again. So does that of a file whose content is another: 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 
 from shared.connectors.base import Position
@@ -17,8 +16,7 @@ from shared.connectors.cloud_storage.listing import Order
 from shared.connectors.cloud_storage.records import Place
 from shared.connectors.cloud_storage.store import StoredFile
 from shared.connectors.cloud_storage.stream_config import StreamConfig
-from shared.domain.run import Reason
-from shared.errors import PermanentError
+from shared.connectors.positions import identity, unfinished
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,54 +46,28 @@ class Stop:
 
 def identity_of(config: CloudStorageConfig, stream: StreamConfig) -> str:
     """Return what a position belongs to: a stream as it is configured."""
-    told = f"{config.url}\0{config.account}\0{config.endpoint_url}\0{stream.model_dump_json()}"
-    return sha256(told.encode()).hexdigest()[:32]
-
-
-def finished(identity: str) -> Position:
-    """Return the position of a stream whose files were read to their end."""
-    return {"identity": identity, "finished": True}
-
-
-def is_finished(identity: str, position: Position | None) -> bool:
-    """Tell whether an earlier slice of the run has read the stream to its end."""
-    return (
-        position is not None
-        and position.get("identity") == identity
-        and position.get("finished") is True
-    )
+    place = [config.url, config.account, config.endpoint_url]
+    return identity([*place, stream.model_dump(mode="json")])
 
 
 def write_stop(identity: str, stop: Stop) -> Position:
     """Return the position of a stream that has more."""
-    position: dict[str, object] = {
-        "identity": identity,
-        "finished": False,
-        "kinds": write_kinds(stop.kinds),
-    }
-    if stop.done is not None:
-        position["done"] = [stop.done[0].isoformat(), stop.done[1]]
-    if stop.within is not None:
-        place = stop.within.place
-        position["within"] = [stop.within.path, stop.within.version, place.row, place.offset]
-    return position
+    place = stop.within and stop.within.place
+    return unfinished(
+        identity,
+        {
+            "kinds": write_kinds(stop.kinds),
+            "done": stop.done and [stop.done[0].isoformat(), stop.done[1]],
+            "within": stop.within
+            and place
+            and [stop.within.path, stop.within.version, place.row, place.offset],
+        },
+    )
 
 
-def read_stop(stream: str, identity: str, position: Position | None) -> Stop | None:
-    """Return where to go on, or None to begin; raise `PermanentError` if it cannot be read."""
-    if position is None or position.get("identity") != identity:
-        return None
-    try:
-        return _stop(position)
-    except (LookupError, TypeError, ValueError) as error:
-        raise PermanentError(
-            f"The place where the sync of {stream} stopped cannot be read: start it anew.",
-            code=Reason.INTERNAL,
-        ) from error
-
-
-def _stop(position: Mapping[str, Any]) -> Stop:
-    done, within = position.get("done"), position.get("within")
+def stop_of(position: Mapping[str, Any]) -> Stop:
+    """Return what `write_stop` wrote; raise `KeyError`, `TypeError` or `ValueError`."""
+    done, within = position["done"], position["within"]
     return Stop(
         None if done is None else (datetime.fromisoformat(done[0]), str(done[1])),
         None if within is None else Within(within[0], within[1], Place(*within[2:])),

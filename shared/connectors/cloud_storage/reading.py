@@ -10,11 +10,12 @@ from shared.connectors.cloud_storage.hints import hints_of
 from shared.connectors.cloud_storage.landing import Landing
 from shared.connectors.cloud_storage.listing import list_files, order_of
 from shared.connectors.cloud_storage.marks import Mark, name_of
-from shared.connectors.cloud_storage.position import Stop, Within, finished, write_stop
+from shared.connectors.cloud_storage.position import Stop, Within, write_stop
 from shared.connectors.cloud_storage.records import FilePage
 from shared.connectors.cloud_storage.store import FileChangedError, FileGoneError, Store, StoredFile
 from shared.connectors.cloud_storage.stream_config import FILE, MODIFIED_AT, StreamConfig
 from shared.connectors.cloud_storage.unreadable import UnreadableRecords
+from shared.connectors.positions import finished
 from shared.connectors.progress import StreamProgress
 
 

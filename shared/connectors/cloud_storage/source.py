@@ -2,10 +2,11 @@
 
 from shared.connectors.base import Position, Watermark
 from shared.connectors.cloud_storage.marks import read_mark
-from shared.connectors.cloud_storage.position import Stop, read_stop
+from shared.connectors.cloud_storage.position import Stop, stop_of
 from shared.connectors.cloud_storage.reading import FilesReading
 from shared.connectors.cloud_storage.store import Store
 from shared.connectors.cloud_storage.stream_config import StreamConfig, SyncMode
+from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
@@ -19,7 +20,7 @@ def begin_reading(
     time: StreamTime,
 ) -> tuple[FilesReading, Whole | None]:
     """Return what reads a stream, and whether all of it is read; raise `PermanentError`."""
-    begun = read_stop(config.name, identity, position)
+    begun = read_stop(config.name, identity, position, stop_of)
     progress = StreamProgress(config.name, config.cursor, time, ordered=True)
     mark = read_mark(watermark, config.cursor)
     reading = FilesReading(config, identity, mark, begun or Stop(), progress)

@@ -9,11 +9,12 @@ from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
 from shared.connectors.cloud_storage.config import CloudStorageConfig
 from shared.connectors.cloud_storage.marks import write_mark
 from shared.connectors.cloud_storage.opening import open_store
-from shared.connectors.cloud_storage.position import identity_of, is_finished
+from shared.connectors.cloud_storage.position import identity_of
 from shared.connectors.cloud_storage.reading import FilesReading
 from shared.connectors.cloud_storage.source import begin_reading, file_stream
 from shared.connectors.cloud_storage.store import Store
 from shared.connectors.cloud_storage.stream_config import StreamConfig
+from shared.connectors.positions import is_finished
 from shared.connectors.runner import Stream, run_streams
 from shared.connectors.slices import StreamTime
 

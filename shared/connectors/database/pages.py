@@ -13,7 +13,8 @@ from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import LastRow, ReadOrder
 from shared.connectors.database.page_size import PageSize
-from shared.connectors.database.position import behind, finished
+from shared.connectors.database.position import behind, identity_of
+from shared.connectors.positions import finished
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
 from shared.errors import LeaseLostError
@@ -74,7 +75,7 @@ class TableReading:
                         return
                 last = self.order.last_row(rows[-1])
                 yield self._handed_over(rows, last)
-        self.progress.finish(finished(self.config))
+        self.progress.finish(finished(identity_of(self.config)))
 
     def _handed_over(self, rows: list[Row], last: LastRow | None) -> list[Row]:
         self.progress.observe(rows)

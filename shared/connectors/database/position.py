@@ -10,29 +10,22 @@ from typing import Any
 from shared.connectors.base import Position
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import LastRow, ReadOrder
+from shared.connectors.positions import identity, read_cursor, read_stop, unfinished, write_cursor
 from shared.connectors.watermarks import read_value, write_value
-from shared.domain.run import Reason
-from shared.errors import PermanentError
 
 
-def finished(config: StreamConfig) -> Position:
-    """Return the position of a table that was read to its end."""
-    return {**_identity(config), "finished": True}
+def identity_of(config: StreamConfig) -> str:
+    """Return what a position is of: a table as it is configured."""
+    # Without one in the settings the key is the table's, and not known before a look at it.
+    return identity([config.schema_name, config.cursor, config.primary_key])
 
 
 def behind(config: StreamConfig, last: LastRow) -> Position:
     """Return the position behind a row of a table."""
-    return {
-        **_identity(config),
-        "finished": False,
-        "cursor_value": None if last.cursor is None else write_value(last.cursor),
-        "key_values": [write_value(value) for value in last.key],
-    }
-
-
-def is_finished(config: StreamConfig, position: Position | None) -> bool:
-    """Tell whether an earlier slice of the run has read the table to its end."""
-    return position is not None and _is_of(config, position) and position.get("finished") is True
+    key = [write_value(value) for value in last.key]
+    return unfinished(
+        identity_of(config), {"cursor_value": write_cursor(last.cursor), "key_values": key}
+    )
 
 
 def read_position(
@@ -42,31 +35,12 @@ def read_position(
 
     Raises `PermanentError` if the position is of this table and cannot be read.
     """
-    if position is None or not _is_of(config, position):
-        return None
-    try:
-        last = _last_row(position)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PermanentError(
-            f"The place where the sync of {config.table} stopped cannot be read: start it anew.",
-            code=Reason.INTERNAL,
-        ) from error
-    return last if order.has_row(last) else None
-
-
-def _identity(config: StreamConfig) -> dict[str, object]:
-    identity: dict[str, object] = {"schema": config.schema_name, "cursor": config.cursor}
-    # Without one in the settings the key is the table's, and not known before a look at it.
-    return identity if config.primary_key is None else {**identity, "key": config.primary_key}
-
-
-def _is_of(config: StreamConfig, position: Position) -> bool:
-    return all(position.get(name, ...) == value for name, value in _identity(config).items())
+    last = read_stop(config.table, identity_of(config), position, _last_row)
+    return last if last is not None and order.has_row(last) else None
 
 
 def _last_row(position: Mapping[str, Any]) -> LastRow:
-    cursor = position["cursor_value"]
     return LastRow(
-        None if cursor is None else read_value(cursor),  # pyright: ignore[reportArgumentType] (fits or not: `has_row`)
+        read_cursor(position["cursor_value"]),
         tuple(read_value(value) for value in position["key_values"]),
     )

@@ -6,8 +6,9 @@ from typing import cast
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.database.engine import source_engine
-from shared.connectors.database.position import is_finished
+from shared.connectors.database.position import identity_of
 from shared.connectors.database.source import table_stream
+from shared.connectors.positions import is_finished
 from shared.connectors.runner import run_streams
 
 
@@ -25,7 +26,7 @@ def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
             request.positions.get(stream.table),
         )
         for stream in selected
-        if not is_finished(stream, request.positions.get(stream.table))
+        if not is_finished(identity_of(stream), request.positions.get(stream.table))
     }
     return run_streams(
         request, streams, confirm_lease, others_are_done=len(streams) < len(config.streams)

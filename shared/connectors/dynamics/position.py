@@ -3,16 +3,19 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from shared.connectors.base import Position
 from shared.connectors.dynamics.config import DynamicsConfig
 from shared.connectors.dynamics.stream_config import StreamConfig
-from shared.connectors.json_http.positions import identity
 from shared.connectors.json_http.trail import Memory
-from shared.connectors.watermarks import CursorValue, read_value, write_value
-from shared.domain.run import Reason
-from shared.errors import PermanentError
+from shared.connectors.positions import (
+    identity,
+    read_cursor,
+    unfinished,
+    write_cursor,
+)
+from shared.connectors.watermarks import CursorValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +40,10 @@ class Stop:
 
     def position(self, of: str) -> Position:
         """Return the stop as JSON."""
-        return {
-            "of": of,
-            "finished": False,
+        stop = {
             "cap": self.cap.isoformat(),
-            "start": None if self.start is None else write_value(self.start),
-            "newest": None if self.newest is None else write_value(self.newest),
+            "start": write_cursor(self.start),
+            "newest": write_cursor(self.newest),
             "is_sorted": self.is_sorted,
             "delta": self.delta,
             "company": self.company,
@@ -50,14 +51,15 @@ class Stop:
             "memory": self.memory,
             "has_restarted": self.has_restarted,
         }
+        return unfinished(of, stop)
 
     @classmethod
     def read(cls, position: Mapping[str, Any]) -> Self:
         """Return what `position` wrote; raise `KeyError`, `TypeError` or `ValueError`."""
         return cls(
             cap=datetime.fromisoformat(position["cap"]),
-            start=_cursor_value(position["start"]),
-            newest=_cursor_value(position["newest"]),
+            start=read_cursor(position["start"]),
+            newest=read_cursor(position["newest"]),
             is_sorted=position["is_sorted"],
             delta=position["delta"],
             company=position["company"],
@@ -71,21 +73,3 @@ def identity_of(config: DynamicsConfig, stream: StreamConfig) -> str:
     """Return what a position is of: the settings of its stream, which hold no secret."""
     settings = (config.service.model_dump(mode="json"), stream.model_dump(mode="json"))
     return identity([config.api_url, *settings])
-
-
-def read_stop(name: str, of: str, position: Position | None) -> Stop | None:
-    """Return where to go on, or None to begin; raise `PermanentError` if it cannot be read."""
-    if position is None or position.get("of") != of:
-        return None
-    try:
-        return Stop.read(position)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PermanentError(
-            f"The place where the sync of {name} stopped cannot be read: start it anew.",
-            code=Reason.INTERNAL,
-        ) from error
-
-
-def _cursor_value(stored: Mapping[str, str] | None) -> CursorValue | None:
-    # Only values of cursors are written.
-    return None if stored is None else cast("CursorValue", read_value(stored))

@@ -15,8 +15,8 @@ from shared.connectors.dynamics.queries import first_url, preferences, stored_li
 from shared.connectors.dynamics.session import ExpiredLinkError, ODataSession, Page
 from shared.connectors.json_http.answers import Record, is_object
 from shared.connectors.json_http.intake import check_key
-from shared.connectors.json_http.positions import finished
 from shared.connectors.json_http.trail import Trail
+from shared.connectors.positions import finished
 from shared.connectors.sandbox import PAGE_ROWS
 from shared.domain.fault import Fault
 from shared.domain.run import Reason

@@ -7,13 +7,14 @@ from shared.connectors.base import Position, Watermark
 from shared.connectors.dynamics.companies import Company, list_companies
 from shared.connectors.dynamics.hints import doubts_of, hints_of
 from shared.connectors.dynamics.plans import Plan, plan_stream
-from shared.connectors.dynamics.position import Stop, identity_of, read_stop
+from shared.connectors.dynamics.position import Stop, identity_of
 from shared.connectors.dynamics.progress import CursorProgress, LinkProgress
 from shared.connectors.dynamics.queries import delta_url, earlier, newest_of
 from shared.connectors.dynamics.reading import Progress, StreamReading
 from shared.connectors.dynamics.session import ODataSession
 from shared.connectors.dynamics.stream_config import StreamConfig
 from shared.connectors.json_http.cursor_config import SyncMode
+from shared.connectors.positions import read_stop
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
 
@@ -41,7 +42,7 @@ class Service:
         plan = plan_stream(self._session, stream)
         columns = hints_of(plan)
         identity = identity_of(self._session.config, stream)
-        begun = read_stop(stream.entity, identity, position)
+        begun = read_stop(stream.entity, identity, position, Stop.read)
         companies = self._companies_of()
         stop = begun or self._beginning(plan, watermark, is_one=len(companies) == 1)
         progress = _progress(plan, stop, watermark, time, is_one=len(companies) == 1)

@@ -9,7 +9,7 @@ from shared.connectors.dynamics.config import DynamicsConfig
 from shared.connectors.dynamics.position import identity_of
 from shared.connectors.dynamics.session import ODataSession
 from shared.connectors.dynamics.source import Service
-from shared.connectors.json_http.positions import is_finished
+from shared.connectors.positions import is_finished
 from shared.connectors.runner import run_streams
 
 

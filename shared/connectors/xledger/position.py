@@ -2,17 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from shared.connectors.base import Position
 from shared.connectors.json_http.cursor import Window
-from shared.connectors.json_http.positions import identity
 from shared.connectors.json_http.trail import Memory
-from shared.connectors.watermarks import CursorValue, read_value, write_value
+from shared.connectors.positions import (
+    identity,
+    read_cursor,
+    unfinished,
+    write_cursor,
+)
+from shared.connectors.watermarks import CursorValue
 from shared.connectors.xledger.config import XledgerConfig
 from shared.connectors.xledger.stream_config import StreamConfig
-from shared.domain.run import Reason
-from shared.errors import PermanentError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,24 +35,21 @@ class Stop:
 
     def position(self, of: str) -> Position:
         """Return the stop as JSON."""
-        return {
-            "of": of,
-            "finished": False,
+        stop = {
             "window": [self.window.start, self.window.end, self.window.began],
-            "newest": None if self.newest is None else write_value(self.newest),
+            "newest": write_cursor(self.newest),
             "after": self.after,
             "memory": self.memory,
             "has_restarted": self.has_restarted,
         }
+        return unfinished(of, stop)
 
     @classmethod
     def read(cls, position: Mapping[str, Any]) -> Self:
         """Return what `position` wrote; raise `KeyError`, `TypeError` or `ValueError`."""
-        newest = position["newest"]
         return cls(
             window=Window(*position["window"]),
-            # Only values of cursors are written.
-            newest=None if newest is None else cast("CursorValue", read_value(newest)),
+            newest=read_cursor(position["newest"]),
             after=position["after"],
             memory=position["memory"],
             has_restarted=position["has_restarted"],
@@ -59,16 +59,3 @@ class Stop:
 def identity_of(config: XledgerConfig, stream: StreamConfig) -> str:
     """Return what a position is of: the settings of its stream, which hold no secret."""
     return identity([config.endpoint, stream.model_dump(mode="json")])
-
-
-def read_stop(name: str, of: str, position: Position | None) -> Stop | None:
-    """Return where to go on, or None to begin; raise `PermanentError` if it cannot be read."""
-    if position is None or position.get("of") != of:
-        return None
-    try:
-        return Stop.read(position)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PermanentError(
-            f"The place where the sync of {name} stopped cannot be read: start it anew.",
-            code=Reason.INTERNAL,
-        ) from error

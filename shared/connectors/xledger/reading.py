@@ -10,8 +10,8 @@ from shared.connectors.base import Position
 from shared.connectors.json_http.answers import Record
 from shared.connectors.json_http.cursor import Cursor
 from shared.connectors.json_http.intake import check_key, observe
-from shared.connectors.json_http.positions import finished
 from shared.connectors.json_http.trail import Trail
+from shared.connectors.positions import finished
 from shared.connectors.progress import StreamProgress
 from shared.connectors.sandbox import PAGE_ROWS
 from shared.connectors.xledger.connection import NodePage, page_of

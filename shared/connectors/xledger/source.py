@@ -8,13 +8,14 @@ from shared.connectors.json_http.cursor import Cursor, Window
 from shared.connectors.json_http.cursor_config import CursorFormat, SyncMode
 from shared.connectors.json_http.kinds import Kinds
 from shared.connectors.json_http.spool import Spool
+from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
 from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
 from shared.connectors.watermarks import CursorValue
 from shared.connectors.xledger.config import XledgerConfig
 from shared.connectors.xledger.names import column_of
-from shared.connectors.xledger.position import Stop, identity_of, read_stop
+from shared.connectors.xledger.position import Stop, identity_of
 from shared.connectors.xledger.query import page_query
 from shared.connectors.xledger.reading import StreamReading
 from shared.connectors.xledger.session import XledgerSession
@@ -36,7 +37,7 @@ def xledger_stream(
     first page is wanted.
     """
     identity = identity_of(config, stream)
-    begun = read_stop(stream.name, identity, position)
+    begun = read_stop(stream.name, identity, position, Stop.read)
     stop = begun or _beginning(stream, watermark, now)
     field = None if stream.cursor is None else stream.cursor.field
     progress = StreamProgress(

@@ -5,7 +5,7 @@ from typing import cast
 
 from shared.clock import utc_now
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
-from shared.connectors.json_http.positions import is_finished
+from shared.connectors.positions import is_finished
 from shared.connectors.runner import run_streams
 from shared.connectors.xledger.config import XledgerConfig
 from shared.connectors.xledger.position import identity_of

@@ -10,14 +10,13 @@ from shared.connectors.cloud_storage.landing import Kind
 from shared.connectors.cloud_storage.position import (
     Stop,
     Within,
-    finished,
     identity_of,
-    is_finished,
-    read_stop,
+    stop_of,
     write_stop,
 )
 from shared.connectors.cloud_storage.records import Place
 from shared.connectors.cloud_storage.store import StoredFile
+from shared.connectors.positions import is_finished, read_stop
 from shared.errors import PermanentError
 from tests.connectors.cloud_storage.drop import NOON, folder_config
 
@@ -31,8 +30,9 @@ def _identity(url: str = "file:///", **stream: Any) -> str:
 
 def test_a_stop_survives_the_way_through_the_database() -> None:
     stored = json.loads(json.dumps(write_stop("id", _STOP)))
-    assert read_stop("orders", "id", stored) == _STOP
-    assert read_stop("orders", "id", json.loads(json.dumps(write_stop("id", Stop())))) == Stop()
+    assert read_stop("orders", "id", stored, stop_of) == _STOP
+    empty = json.loads(json.dumps(write_stop("id", Stop())))
+    assert read_stop("orders", "id", empty, stop_of) == Stop()
 
 
 def test_reading_goes_on_in_the_same_version_of_the_file_only() -> None:
@@ -49,14 +49,11 @@ def test_a_position_of_other_settings_is_of_no_use() -> None:
         _identity(csv={"delimiter": ";"}),
     ]
     assert len(set(identities)) == 4
-    assert read_stop("orders", "another", write_stop("id", _STOP)) is None
-    assert is_finished("id", finished("id"))
-    assert not is_finished("another", finished("id"))
+    assert read_stop("orders", "another", write_stop("id", _STOP), stop_of) is None
     assert not is_finished("id", write_stop("id", _STOP))
-    assert not is_finished("id", None)
 
 
 def test_a_position_that_cannot_be_read_ends_the_run() -> None:
     for wrong in ({"kinds": {"x": "nothing"}}, {"done": ["yesterday", "a"]}, {"within": [1]}):
         with pytest.raises(PermanentError, match="start it anew"):
-            read_stop("orders", "id", {**write_stop("id", _STOP), **wrong})
+            read_stop("orders", "id", {**write_stop("id", _STOP), **wrong}, stop_of)

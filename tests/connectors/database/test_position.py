@@ -12,7 +12,8 @@ from shared.connectors.base import Position
 from shared.connectors.database.columns import plan_column
 from shared.connectors.database.config import StreamConfig
 from shared.connectors.database.order import LastRow, ReadOrder, read_order
-from shared.connectors.database.position import behind, finished, is_finished, read_position
+from shared.connectors.database.position import behind, identity_of, read_position
+from shared.connectors.positions import finished, is_finished
 from shared.errors import PermanentError
 
 NOW = datetime(2024, 2, 29, 1, 2, 3, 4, tzinfo=UTC)
@@ -47,7 +48,7 @@ def test_a_position_comes_back_as_it_was(last: LastRow) -> None:
 
 def test_without_a_position_reading_begins_at_the_watermark() -> None:
     assert _read(None) is None
-    assert not is_finished(_config(), None)
+    assert not is_finished(identity_of(_config()), None)
 
 
 def test_a_position_behind_all_rows_with_one_value_comes_back_too() -> None:
@@ -69,8 +70,8 @@ def test_a_position_of_a_table_that_was_configured_otherwise_is_ignored(
     other: dict[str, object],
 ) -> None:
     assert _read(behind(_config(), LAST), _config(**other)) is None
-    assert is_finished(_config(), finished(_config()))
-    assert not is_finished(_config(**other), finished(_config()))
+    assert is_finished(identity_of(_config()), finished(identity_of(_config())))
+    assert not is_finished(identity_of(_config(**other)), finished(identity_of(_config())))
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_a_position_that_names_every_row_of_a_value_is_ignored_when_the_key_tell
 @pytest.mark.parametrize("position", [{}, {"finished": True}, {"cursor": "changed"}])
 def test_a_position_that_does_not_name_its_table_is_ignored(position: Position) -> None:
     assert _read(position) is None
-    assert not is_finished(_config(), position)
+    assert not is_finished(identity_of(_config()), position)
 
 
 def _broken(**fields: object) -> Position:

@@ -1,6 +1,6 @@
 """A position is of one stream with its settings, and of no other."""
 
-from shared.connectors.json_http.positions import finished, identity, is_finished
+from shared.connectors.positions import finished, identity, is_finished
 
 MINE, OTHER = identity(["url", {"a": 1, "b": 2}]), identity(["url", {"a": 1}])
 
