@@ -235,7 +235,8 @@ def _validated(slug: str, config: Mapping[str, object]) -> tuple[dict[str, objec
                 Problem(
                     field=".".join(["config", *map(str, problem["loc"])]),
                     code=f"connector_{problem['type']}",
-                    reason=problem["msg"],
+                    # pydantic puts this before the sentences that are our own.
+                    reason=problem["msg"].removeprefix("Value error, "),
                 )
                 # `input` is left out: it may be a secret that stands in the wrong field.
                 for problem in error.errors(include_input=False, include_url=False)

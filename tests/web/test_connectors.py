@@ -82,6 +82,12 @@ def test_bad_input_is_told_by_field(alice: Caller, values: dict, pointer: str) -
     assert all(one["reason"] for one in answer.json["errors"])
 
 
+def test_a_sentence_of_a_connector_type_is_told_as_it_is(alice: Caller) -> None:
+    url = "oracle://crm.example/crm"
+    refused = alice.post("/api/v2/connectors", body(config={**CONFIG, "url": url}))
+    assert refused.json["errors"][0]["reason"].startswith("there is no driver for oracle")
+
+
 def test_a_secret_in_the_wrong_place_is_not_echoed(alice: Caller) -> None:
     url = f"postgresql://reader:{CANARY}@127.0.0.1/x"
     for config in ({**CONFIG, "url": url}, {**CONFIG, "passwort": CANARY}):
