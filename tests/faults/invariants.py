@@ -167,7 +167,30 @@ JOIN workspace_connector AS c ON c.public_id = s.connector AND c.deleted_at IS N
 -- Nobody can ask for a run where the schedule was deleted.
 JOIN sync_schedule ON sync_schedule.connector_id = c.id
 LEFT JOIN fault_dataset.landed AS d ON d.connector = s.connector AND d.record_id = s.record_id
-WHERE d.content IS DISTINCT FROM s.content
+WHERE NOT s.is_spoilt AND d.content IS DISTINCT FROM s.content
+""",
+    "a record that cannot be loaded is among the rejects, once": """
+SELECT 'connector ' || s.connector, 'record ' || s.record_id, count(r.record_id)
+FROM fault_source.record AS s
+LEFT JOIN fault_dataset.rejected AS r
+    ON r.connector = s.connector AND r.record_id = s.record_id
+    AND r.run_id = (
+        SELECT workspace_connector_sync_log_id FROM workspace_connector_sync_log AS l
+        JOIN workspace_connector AS c ON c.id = l.connector_id
+        WHERE c.public_id = s.connector AND l.status = 'success'
+        ORDER BY l.completed_at DESC LIMIT 1
+    )
+WHERE s.is_spoilt
+GROUP BY s.connector, s.record_id HAVING count(r.record_id) <> 1
+""",
+    "no run counts a reject twice": """
+SELECT 'connector ' || r.connector, 'record ' || r.record_id, r.times
+FROM fault_dataset.rejected AS r
+WHERE r.times > (
+    SELECT count(*) FROM workspace_connector_sync_log AS l
+    JOIN workspace_connector AS c ON c.id = l.connector_id
+    WHERE c.public_id = r.connector AND l.started_at IS NOT NULL
+)
 """,
     "what was loaded stays": """
 SELECT 'connector ' || w.connector, 'record ' || w.record_id, 'of ' || w.changed

@@ -55,15 +55,15 @@ def merge_unconfirmed(patch: Patch) -> None:
 
 def merge_unconfirmed_for_real(patch: Patch) -> None:
     """Let a real load ask when its turn begins, and not again before its merges commit."""
-    from shared.connectors.dataset import destination as dataset  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset.postgres import PostgresDataset  # noqa: PLC0415 (dlt is slow to import)
 
-    run = dataset._MergeJob.run
+    load = PostgresDataset.load
 
-    def run_unasked(job: Any) -> None:
-        job._dataset.confirm_lease = lambda: None
-        run(job)
+    def load_unasked(dataset: Any, *values: Any) -> Any:
+        dataset._confirm_lease = lambda: None
+        return load(dataset, *values)
 
-    patch(dataset._MergeJob, "run", run_unasked)
+    patch(PostgresDataset, "load", load_unasked)
 
 
 def load_without_turn(patch: Patch) -> None:
@@ -81,7 +81,7 @@ def merge_by_insert(patch: Patch) -> None:
 
 def merge_by_insert_for_real(patch: Patch) -> None:
     """Let a real load write what was read as new rows, into a table without a key."""
-    from shared.connectors.dataset import destination as dataset  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset import postgres as dataset  # noqa: PLC0415 (as above)
 
     merge = dataset.merge_statement
 
@@ -89,7 +89,7 @@ def merge_by_insert_for_real(patch: Patch) -> None:
         return replaced(merge(*values), r"ON CONFLICT .*?(?= RETURNING)")
 
     patch(dataset, "merge_statement", insert)
-    patch(dataset, "index_statement", lambda _: "SELECT")
+    patch(dataset, "keep_key_index", lambda *_: None)
 
 
 def start_behind_the_watermark(patch: Patch) -> None:

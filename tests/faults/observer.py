@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from shared.domain.task import read_task
 from tests.faults.scale import share
 from tests.faults.table_queue import DueTask
-from tests.faults.world import World, grow, open_world
+from tests.faults.world import World, grow, lose, open_world
 
 _UNFINISHED = """
 SELECT count(*) FROM workspace_connector_sync_log
@@ -33,7 +33,7 @@ _FIRST_RECORDS = 30
 
 
 class Observer:
-    """Looks on from outside; while the database is away it knows nothing."""
+    """Looks on from outside, and changes sources; while the database is away it does nothing."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -70,8 +70,11 @@ class Observer:
         ]
         step = int(share(seed, "step", number) * 2)
         try:
-            connector = self._world.connectors[place]
-            grow(self._open(), connector, records=records, step=step, again=again)
+            connector, is_whole = self._world.connectors[place], self._world.is_whole
+            grow(self._open(), connector, records=records, step=step, again=again, spoils=is_whole)
+            if is_whole:
+                lost = 1 + int(share(seed, "lost", number) * _FIRST_RECORDS)
+                lose(self._open(), connector, [lost])
         except psycopg2.Error:
             self._connection = None
 

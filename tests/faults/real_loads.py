@@ -13,7 +13,8 @@ def load_soon(patch: Patch) -> None:
     """Let a load wait for its turn as briefly as the connector that keeps books."""
     from shared.connectors import runner  # noqa: PLC0415 (dlt is slow to import)
 
-    patch(runner.run_streams, "__kwdefaults__", {"load_wait": _LOAD_WAIT})
+    defaults = {**runner.run_streams.__kwdefaults__, "load_wait": _LOAD_WAIT}
+    patch(runner.run_streams, "__kwdefaults__", defaults)
 
 
 def read_small_pages(patch: Patch) -> None:

@@ -153,3 +153,37 @@ def test_a_real_sync_in_slices_loses_nothing_when_any_of_them_is_killed(
     assert tally.slices >= connectors * 4
     assert tally.kills["worker"] > 0
     assert tally.rescues > 0
+
+
+def test_a_full_refresh_in_slices_deletes_what_is_gone_and_nothing_else_whoever_is_killed(
+    new_world: MakeWorld, prove: Prove
+) -> None:
+    connectors, periods = rounds((2, 2), (12, 12))
+    seed = new_seed("full refreshes")
+    world = new_world(
+        connectors=connectors, periods=periods, records=4 * PAGE_ROWS + 2, is_whole=True
+    )
+    use_datasets_of_dlt(world)
+    plan = Plan(
+        seed,
+        is_real=True,
+        lease=timedelta(seconds=2),
+        slice=timedelta(milliseconds=1),  # each reads one page
+        workers=4,
+        kills=0.4,
+        growth=0.5,
+        queue=QueueFaults(seed, twice=0.05, at_once=0.05),
+        mutants=(name_of(read_small_pages),),
+        limit=timedelta(minutes=rounds(4, 20)),
+    )
+
+    tally = prove("full refreshes in slices, killed at random", world, plan)
+
+    assert tally.slices >= connectors * 4
+    assert tally.kills["worker"] > 0
+    assert tally.rescues > 0
+    assert world.rows("SELECT FROM fault_dataset.rejected LIMIT 1")
+    assert world.rows(
+        "SELECT FROM workspace_connector_sync_log"
+        " WHERE CAST(metadata ->> 'records_deleted' AS bigint) > 0 LIMIT 1"
+    )

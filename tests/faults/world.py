@@ -36,10 +36,20 @@ WITH newest AS (
     UPDATE fault_source.record AS r SET changed = newest.changed + %(step)s
     FROM newest WHERE r.connector = %(connector)s AND r.record_id = ANY (%(again)s)
 )
-INSERT INTO fault_source.record (connector, record_id, changed)
-SELECT %(connector)s, newest.record_id + n, newest.changed + %(step)s + n / %(siblings)s
+INSERT INTO fault_source.record (connector, record_id, changed, is_spoilt)
+SELECT
+    %(connector)s,
+    newest.record_id + n,
+    newest.changed + %(step)s + n / %(siblings)s,
+    (newest.record_id + n) %% %(spoilt)s = 0
 FROM newest, generate_series(1, %(records)s) AS n
 """
+_LOSE = "DELETE FROM fault_source.record WHERE connector = %s AND record_id = ANY (%s)"
+_SPOILT = 9
+"""Every ninth record, where some are."""
+_NEVER = 1_000_000_000
+_RESERVED = 0xF026
+"""dlt marks values with this character: a text that begins with it lands in no dataset."""
 _LOOK_AT_DLT = (
     "CREATE OR REPLACE VIEW fault_dataset.landed AS"
     " SELECT connector, record_id, changed, content FROM fault_dataset.landed_by_dlt()"
@@ -61,6 +71,8 @@ class World:
     """Of each connector."""
     owners: tuple[Principal, ...]
     """Of each connector."""
+    is_whole: bool = False
+    """Every run brings everything: the sources lose records, and some cannot be loaded."""
 
     @property
     def queue_file(self) -> Path:
@@ -84,10 +96,12 @@ def make_world(
     periods: int = 3,
     max_concurrent_syncs: int = 8,
     records: int = 40,
+    is_whole: bool = False,
 ) -> World:
     """Fill a migrated, empty database; `connectors` is in all, `records` of each.
 
-    Each connector has a schedule whose last `periods` periods were missed and will all be run.
+    Only the database connector can sync a world that `is_whole`. Each connector has a schedule
+    whose last `periods` periods were missed and will all be run.
     """
     # It brings grpc, with which a process is slow to fork; whoever gets a world does without.
     from tests.factories import make_tenant  # noqa: PLC0415
@@ -97,13 +111,14 @@ def make_world(
         _execute(connection, _SCHEMA, _legal_transitions())
     engine = create_engine_for(url)
     mark = _start_of_hour() - periods * CADENCE
+    place = f"{server.port}/{database}"
     try:
         owners = [
             make_tenant(engine, max_concurrent_syncs=max_concurrent_syncs)
             for _ in range(workspaces)
         ]
         made = [
-            _make_connector(engine, owners[number % workspaces], f"{server.port}/{database}", mark)
+            _make_connector(engine, owners[number % workspaces], place, mark, is_whole=is_whole)
             for number in range(connectors)
         ]
     finally:
@@ -111,7 +126,7 @@ def make_world(
     with closing(open_world(dataset_url)) as connection:
         _execute(connection, _EXPECTED, parameters=(mark,))
         for each in made:
-            _make_source(connection, each.connector, each.view, records)
+            _make_source(connection, each.connector, each.view, records, is_whole=is_whole)
     return World(
         database_url=url,
         dataset_url=dataset_url,
@@ -119,6 +134,7 @@ def make_world(
         connectors=tuple(each.connector for each in made),
         schedules=tuple(each.schedule for each in made),
         owners=tuple(each.owner for each in made),
+        is_whole=is_whole,
     )
 
 
@@ -142,6 +158,7 @@ def grow(
     records: int,
     step: int = 1,
     again: Sequence[int] = (),
+    spoils: bool = False,
 ) -> None:
     """Let time pass in a source: new records, and `again` changed once more, in one transaction.
 
@@ -151,7 +168,14 @@ def grow(
     """
     with connection.cursor() as cursor:
         values = {"records": records, "step": step, "again": list(again), "siblings": SIBLINGS}
-        cursor.execute(_GROW, {"connector": str(connector), **values})
+        spoilt = _SPOILT if spoils else _NEVER
+        cursor.execute(_GROW, {"connector": str(connector), "spoilt": spoilt, **values})
+
+
+def lose(connection: Connection, connector: UUID, records: Sequence[int]) -> None:
+    """Let a source lose records, as far as it has them."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOSE, (str(connector), list(records)))
 
 
 _EXPECTED = "INSERT INTO fault_log.expected (schedule_id, mark) SELECT id, %s FROM sync_schedule"
@@ -165,7 +189,9 @@ class _Made:
     view: str
 
 
-def _make_connector(engine: Engine, tenant: "Tenant", address: str, mark: datetime) -> _Made:
+def _make_connector(
+    engine: Engine, tenant: "Tenant", address: str, mark: datetime, *, is_whole: bool
+) -> _Made:
     from tests.factories import make_connector, make_schedule  # noqa: PLC0415 (as above)
 
     view = f"r_{uuid4().hex}"
@@ -175,8 +201,8 @@ def _make_connector(engine: Engine, tenant: "Tenant", address: str, mark: dateti
             {
                 "schema": "fault_source",
                 "table": view,
-                "cursor": "changed",
                 "primary_key": ["record_id"],
+                **({"sync_mode": "full_refresh"} if is_whole else {"cursor": "changed"}),
             }
         ],
     }
@@ -194,15 +220,18 @@ def _make_connector(engine: Engine, tenant: "Tenant", address: str, mark: dateti
     return _Made(connector, schedule["public_id"], tenant.principal, view)
 
 
-def _make_source(connection: Connection, connector: UUID, view: str, records: int) -> None:
+def _make_source(
+    connection: Connection, connector: UUID, view: str, records: int, *, is_whole: bool
+) -> None:
     place = f"{dataset_name(connector)}.{view}"
     _execute(
         connection,
-        f"CREATE VIEW fault_source.{view} AS SELECT record_id, changed, content"
+        f"CREATE VIEW fault_source.{view} AS SELECT record_id, changed,"
+        f" CASE WHEN is_spoilt THEN chr({_RESERVED}) ELSE '' END || content AS content"
         f" FROM fault_source.record WHERE connector = '{connector}'",
         f"INSERT INTO fault_dataset.place VALUES ('{connector}', '{place}')",
     )
-    grow(connection, connector, records=records)
+    grow(connection, connector, records=records, spoils=is_whole)
 
 
 def _legal_transitions() -> str:

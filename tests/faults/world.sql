@@ -12,6 +12,7 @@ CREATE TABLE fault_source.record (
     content text NOT NULL GENERATED ALWAYS AS (
         md5(CAST(record_id AS text) || '.' || CAST(changed AS text))
     ) STORED,
+    is_spoilt boolean NOT NULL DEFAULT false, -- no dataset takes it
     PRIMARY KEY (connector, record_id)
 );
 CREATE INDEX record_by_cursor ON fault_source.record (connector, changed, record_id);
@@ -61,9 +62,30 @@ BEGIN
     END LOOP;
 END $$;
 
+CREATE FUNCTION fault_dataset.rejected_by_dlt()
+RETURNS TABLE (connector uuid, record_id bigint, run_id uuid, times bigint)
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    each fault_dataset.place%ROWTYPE;
+    rejects text;
+BEGIN
+    FOR each IN SELECT * FROM fault_dataset.place LOOP
+        rejects := split_part(each.place, '.', 1) || '.syncline_rejects';
+        IF to_regclass(rejects) IS NOT NULL THEN
+            RETURN QUERY EXECUTE format(
+                'SELECT CAST(%L AS uuid), CAST(CAST(record AS jsonb) ->> ''record_id'' AS bigint),'
+                ' run_id, times FROM %s',
+                each.connector,
+                rejects
+            );
+        END IF;
+    END LOOP;
+END $$;
+
 -- What the invariants look at, wherever it landed.
 CREATE VIEW fault_dataset.landed AS
 SELECT connector, record_id, changed, content FROM fault_dataset.record;
+CREATE VIEW fault_dataset.rejected AS SELECT * FROM fault_dataset.rejected_by_dlt();
 
 -- From which instant on the periods of a schedule were missed, and until when they are owed: null
 -- as long as nobody has disabled or deleted anything.
