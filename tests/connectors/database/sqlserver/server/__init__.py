@@ -1,0 +1,1 @@
+"""A server that speaks TDS over sockets, as SQL Server does; DuckDB runs its queries."""
