@@ -1,0 +1,304 @@
+"""Finish an authorization: its state is used once, its tokens are stored, its first sync starts."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from shared.clock import utc_now
+from shared.connectors.oauth_client import OAuthClient, Tokens
+from shared.connectors.oauth_failures import oauth_failure
+from shared.domain.fault import Fault
+from shared.domain.oauth import hash_of_state, is_issuer, request_of_state
+from shared.domain.run import Reason, TriggerType, interactive_key
+from shared.egress.guard import Guard
+from shared.errors import (
+    ConfigurationError,
+    ConflictError,
+    NotFoundError,
+    PermanentError,
+    SynclineError,
+)
+from shared.flow.availability import set_status
+from shared.flow.enqueue import enqueue_workspace
+from shared.flow.grants import Grant, grant_from, with_grant
+from shared.flow.oauth_begin import verifier_of
+from shared.flow.schedules import Planner
+from shared.flow.sources import config_of, opened_secrets, type_of, without_grant
+from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
+from shared.logs import class_and_place, log_event
+from shared.store.connectors import lock_connector, update_connector
+from shared.store.engine import single_statements
+from shared.store.oauth_grants import store_granted
+from shared.store.oauth_states import use_state
+from shared.store.rows import Row
+from shared.store.runs import find_active_run, insert_interactive_run
+from shared.store.schedules import find_schedule_of
+from shared.store.sources import find_source
+from shared.store.ticks import as_of
+from shared.store.workspaces import lock_workspace
+
+_log = logging.getLogger(__name__)
+_TRIES = 5
+"""To store a grant while its connector's tokens are renewed."""
+
+
+class Ending(StrEnum):
+    """What became of an authorization."""
+
+    CONNECTED = "connected"
+    DENIED = "denied"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """What a browser brings back from a provider: a code, or the code of an error."""
+
+    state: str = field(repr=False)
+    code: str | None = field(repr=False)
+    error: str | None = None
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How an authorization ended, in a sentence; `return_to` is a path of ours."""
+
+    ending: Ending
+    sentence: str
+    connector: UUID | None = None
+    return_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What finishing an authorization takes."""
+
+    planner: Planner
+    key: WrappingKey | None
+    guard: Guard
+
+
+UNKNOWN = Finished(
+    Ending.UNKNOWN,
+    "This authorization is unknown, was used before, or is older than ten minutes. Look whether the"
+    " connector is connected; if it is not, authorize it again.",
+)
+_DENIED = (
+    "Access was not allowed, and the connector is as it was. If that was a mistake, authorize it"
+    " again."
+)
+
+
+def finish_authorization(
+    office: Office, callback: Callback, *, now: datetime | None = None
+) -> Finished:
+    """Use the state of an authorization, exchange its code, and start the connector's first sync.
+
+    The connector changes in one transaction with the run, or not at all. A repeat is `UNKNOWN`, and
+    starts nothing. Raises `ConfigurationError`.
+    """
+    state_hash = hash_of_state(callback.state)
+    if state_hash is None:
+        return UNKNOWN
+    with single_statements(office.planner.engine) as connection:
+        state = use_state(connection, state_hash, now=now)
+    if state is None:
+        return UNKNOWN
+    try:
+        finished = _finish(office, callback, state, state_hash, now)
+    except ConfigurationError:
+        raise
+    except SynclineError as error:
+        _tell(state, Ending.FAILED, str(error))
+        finished = Finished(Ending.FAILED, str(error))
+    return replace(finished, connector=state["connector_public_id"], return_to=state["return_to"])
+
+
+def _finish(
+    office: Office, callback: Callback, state: Row, state_hash: bytes, now: datetime | None
+) -> Finished:
+    source = _source(office, state)
+    client = config_of(source, type_of(source), office.key).oauth_client()
+    if client is None:
+        raise _changed()
+    if not is_issuer(callback.issuer, client.issuer, client.authorization_url):
+        raise PermanentError(
+            "The answer names another issuer than that of the connector's provider: check the"
+            " connector's settings, and authorize it again.",
+            code=Reason.AUTHORIZATION,
+            fault=Fault.SETTINGS,
+        )
+    if callback.error == "access_denied":
+        _tell(state, Ending.DENIED, _DENIED)
+        return Finished(Ending.DENIED, _DENIED)
+    if callback.code is None:
+        raise oauth_failure(callback.error or "")
+    asked_at = utc_now()
+    tokens = _exchange(office, client, state, callback.code)
+    grant = grant_from(tokens, asked_at)
+    for _ in range(_TRIES):
+        sentence = _connected(office, state, state_hash, source, grant, now)
+        if sentence is not None:
+            _tell(state, Ending.CONNECTED, sentence)
+            return Finished(Ending.CONNECTED, sentence)
+    raise ConflictError("The connector was busy with its former authorization: authorize it again.")
+
+
+def _exchange(office: Office, client: OAuthClient, state: Row, code: str) -> Tokens:
+    # The HTTP client takes a while to import, and only a code that is to be exchanged needs it.
+    from shared.connectors.token_endpoint import exchange_code  # noqa: PLC0415
+
+    sealed = SealedSecrets(
+        state["ciphertext"], state["nonce"], state["wrapped_key"], state["key_version"]
+    )
+    owner = state["workspace_id"], state["connector_public_id"]
+    verifier = verifier_of(unseal(_required_key(office), sealed, *owner))
+    return exchange_code(
+        office.guard, client, code=code, verifier=verifier, redirect_uri=state["redirect_uri"]
+    )
+
+
+def _connected(
+    office: Office,
+    state: Row,
+    state_hash: bytes,
+    source: Row,
+    grant: Grant,
+    now: datetime | None,
+) -> str | None:
+    """Store a grant and connect its connector; None if its secrets changed at this moment.
+
+    `source` is what the code was exchanged with: what has other settings by now is not connected.
+    """
+    planner, workspace_id = office.planner, state["workspace_id"]
+    newest = _source(office, state)
+    opened = opened_secrets(newest, office.key)
+    _require_same(office, source, newest, opened)
+    secrets = with_grant(opened, grant)
+    sealed = seal(_required_key(office), secrets, workspace_id, state["connector_public_id"])
+    with planner.engine.begin() as connection:
+        lock_workspace(connection, workspace_id)
+        row = lock_connector(connection, workspace_id, state["connector_public_id"])
+        if row is None:
+            raise NotFoundError("The connector was deleted meanwhile.")
+        if row["config"] != newest["config"]:
+            return None
+        at = as_of(connection, now)
+        is_stored = store_granted(
+            connection,
+            workspace_id,
+            row["id"],
+            newest["token_version"],
+            authorized_at=at,
+            expires_at=grant.expires_at,
+            **asdict(sealed),
+        )
+        if not is_stored:
+            return None
+        sentence = _started(connection, planner, row, workspace_id, state_hash, at)
+    _enqueue(planner, workspace_id, at)
+    if grant.refresh_token is None:
+        sentence += (
+            " The provider gave nothing to renew the authorization with: the connector has to be"
+            " authorized again when it ends."
+        )
+    return sentence
+
+
+def _enqueue(planner: Planner, workspace_id: int, now: datetime) -> None:
+    """Enqueue the first run; the next tick does what fails: the connector is connected by now."""
+    horizon = now + planner.look_ahead
+    try:
+        enqueue_workspace(
+            planner.engine, planner.open_queue, workspace_id, now=now, horizon=horizon
+        )
+    except Exception as error:  # noqa: BLE001 (whatever it is, the run is in the table)
+        log_event(
+            _log,
+            logging.ERROR,
+            "first_sync_put_off",
+            "The first sync of a connector waits for the next tick",
+            workspace_id=workspace_id,
+            error_class=class_and_place(error),
+        )
+
+
+def _started(
+    connection: Connection,
+    planner: Planner,
+    row: Row,
+    workspace_id: int,
+    state_hash: bytes,
+    now: datetime,
+) -> str:
+    """Connect a connector and write its first run, unless it is disabled; return a sentence."""
+    if row["status"] == "disabled":
+        return "The connector is authorized. It is disabled: enable it to sync it."
+    if row["status"] != "connected":
+        set_status(connection, row["id"], "connected", now=now, look_ahead=planner.look_ahead)
+    update_connector(connection, row["id"], {"health": "unknown", "health_reason": None})
+    if find_active_run(connection, workspace_id, row["id"], now=now) is not None:
+        return "The connector is connected. A sync of it is under way already."
+    schedule = find_schedule_of(connection, row["id"])
+    request = request_of_state(state_hash)
+    values = {
+        "workspace_id": workspace_id,
+        "connector_id": row["id"],
+        "trigger_type": TriggerType.OAUTH_CALLBACK,
+        "idempotency_key": interactive_key(row["public_id"], TriggerType.OAUTH_CALLBACK, request),
+        "not_before_at": now,
+    }
+    if schedule is not None:
+        values |= {"schedule_id": schedule["id"], "max_attempts": schedule["max_attempts"]}
+    insert_interactive_run(connection, values)
+    return "The connector is connected, and its first sync starts now."
+
+
+def _source(office: Office, state: Row) -> Row:
+    with single_statements(office.planner.engine) as connection:
+        row = find_source(connection, state["workspace_id"], state["connector_public_id"])
+    if row is None:
+        raise NotFoundError("The connector was deleted meanwhile.")
+    return row
+
+
+def _require_same(office: Office, before: Row, after: Row, opened: Mapping[str, str]) -> None:
+    """Raise `ConflictError` if a connector got other settings or secrets than it had."""
+    known = without_grant(opened_secrets(before, office.key))
+    if before["config"] != after["config"] or known != without_grant(opened):
+        raise _changed()
+
+
+def _changed() -> ConflictError:
+    return ConflictError(
+        "The connector's settings were changed meanwhile: authorize it again.",
+        code="changed_meanwhile",
+    )
+
+
+def _required_key(office: Office) -> WrappingKey:
+    if office.key is None:
+        raise ConfigurationError(
+            "Set SYNCLINE_KMS_KEY or SYNCLINE_KEY_FILE: there is no key to seal tokens with."
+        )
+    return office.key
+
+
+def _tell(state: Row, ending: Ending, sentence: str) -> None:
+    log_event(
+        _log,
+        logging.INFO if ending is Ending.CONNECTED else logging.WARNING,
+        f"authorization_{ending}",
+        "An authorization came to its end",
+        connector_id=state["connector_public_id"],
+        workspace_id=state["workspace_id"],
+        asked_by=state["asked_by"],
+        outcome=sentence,
+    )

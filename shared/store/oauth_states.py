@@ -1,0 +1,89 @@
+"""Authorizations that were begun: each may be used once, within minutes."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, insert, select, update
+
+from shared.store.rows import Row
+from shared.store.sql import load_sql
+from shared.store.tables import oauth_state, workspace_connector
+
+_PAGE = 100
+
+
+def insert_state(connection: Connection, values: dict[str, Any], *, now: datetime) -> None:
+    """Store a state, and forget some of those that ended, so that they do not pile up."""
+    ended = (
+        select(oauth_state.c.state_hash)
+        .where(oauth_state.c.expires_at <= now)
+        .order_by(oauth_state.c.expires_at)
+        .limit(_PAGE)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(delete(oauth_state).where(oauth_state.c.state_hash.in_(ended)))
+    connection.execute(insert(oauth_state).values(values))
+
+
+def use_state(connection: Connection, state_hash: bytes, *, now: datetime | None) -> Row | None:
+    """Use a state and return what was stored with it; None if it is none, was used, or ended."""
+    parameters = {"state_hash": state_hash, "now": now}
+    return connection.execute(load_sql("use_oauth_state"), parameters).mappings().one_or_none()
+
+
+def delete_states(connection: Connection, connector_id: int) -> None:
+    """Forget the authorizations of a connector that are under way."""
+    connection.execute(delete(oauth_state).where(oauth_state.c.connector_id == connector_id))
+
+
+def delete_states_of_workspace(connection: Connection, workspace_id: int) -> None:
+    """Forget those of all connectors of a workspace."""
+    connection.execute(delete(oauth_state).where(oauth_state.c.workspace_id == workspace_id))
+
+
+def lagging_states(
+    connection: Connection, key_version: str, *, after: bytes, limit: int
+) -> Sequence[Row]:
+    """Return up to `limit` states still to be used whose key has another version, after a hash."""
+    query = (
+        select(
+            oauth_state.c.state_hash,
+            oauth_state.c.workspace_id,
+            oauth_state.c.ciphertext,
+            oauth_state.c.nonce,
+            oauth_state.c.wrapped_key,
+            oauth_state.c.key_version,
+            workspace_connector.c.public_id,
+        )
+        .join_from(oauth_state, workspace_connector)
+        .where(oauth_state.c.key_version != key_version)
+        .where(oauth_state.c.used_at.is_(None))
+        .where(oauth_state.c.expires_at > func.now())
+        .where(oauth_state.c.state_hash > after)
+        .order_by(oauth_state.c.state_hash)
+        .limit(limit)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def replace_state_seal(
+    connection: Connection,
+    before: Row,
+    *,
+    ciphertext: bytes,
+    nonce: bytes,
+    wrapped_key: bytes,
+    key_version: str,
+) -> bool:
+    """Store the same verifier under another seal; return whether it was still to be used."""
+    query = (
+        update(oauth_state)
+        .where(oauth_state.c.state_hash == before["state_hash"])
+        .where(oauth_state.c.key_version == before["key_version"])
+        .where(oauth_state.c.used_at.is_(None))
+        .values(
+            ciphertext=ciphertext, nonce=nonce, wrapped_key=wrapped_key, key_version=key_version
+        )
+    )
+    return connection.execute(query).rowcount == 1
