@@ -34,6 +34,8 @@ class Settings:
     """SQLAlchemy URL of Syncline's own database (driver pg8000)."""
     dataset_url: str = field(repr=False)
     """URL of the database that datasets are loaded into (libpq form)."""
+    dataset_public_url: str | None
+    """Where people find that database, if not at the same address; without a login."""
     project: str
     location: str
     scheduled_queue: str
@@ -69,6 +71,10 @@ class Settings:
     """Networks besides the public ones that connectors may reach."""
     files_root: Path | None
     """Folder with one for each workspace, by its slug, whose files its connectors may read."""
+    oauth_redirect_url: str | None
+    """Where providers send the browser after a person authorized a connector: oauth_callback."""
+    public_url: str | None
+    """The site of ours that browsers know, without a slash at its end."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
 
@@ -93,7 +99,8 @@ class Settings:
             )
         return cls(
             database_url=env[_DATABASE_URL],
-            dataset_url=env["SYNCLINE_DATASET_URL"],
+            dataset_url=env[_DATASET_URL],
+            dataset_public_url=_public_url(env, "SYNCLINE_DATASET_PUBLIC_URL"),
             project=env.get("SYNCLINE_PROJECT", "syncline-local"),
             location=env.get("SYNCLINE_LOCATION", "europe-north1"),
             scheduled_queue=env.get("SYNCLINE_SCHEDULED_QUEUE", "syncs-scheduled"),
@@ -113,6 +120,8 @@ class Settings:
             slice=_slice(env),
             allowed_networks=_networks(env, "SYNCLINE_ALLOWED_NETWORKS"),
             files_root=_folder(env, "SYNCLINE_FILES_ROOT"),
+            oauth_redirect_url=_browser_url(env, "SYNCLINE_OAUTH_REDIRECT_URL"),
+            public_url=_site(env, "SYNCLINE_PUBLIC_URL"),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
         )
 
@@ -129,6 +138,15 @@ def read_database_url(environ: Mapping[str, str] | None = None) -> str:
     return _database_url(url)
 
 
+def read_dataset_url(environ: Mapping[str, str] | None = None) -> str:
+    """Return `Settings.dataset_url` alone, as `read_database_url` does."""
+    given = os.environ if environ is None else environ
+    url = given.get(_DATASET_URL)
+    if not url:
+        raise ConfigurationError(f"Set {_DATASET_URL}. README.md, 'Settings', says what it means.")
+    return url
+
+
 def read_key_settings(environ: Mapping[str, str] | None = None) -> KeySettings:
     """Return `Settings.keys` alone, as `read_database_url` does; raise `ConfigurationError`."""
     given = os.environ if environ is None else environ
@@ -140,13 +158,19 @@ _KMS_KEY = re.compile(
     r"projects/[a-z0-9.:-]+/locations/[a-z0-9-]+"
     r"/keyRings/[A-Za-z0-9_-]{1,63}/cryptoKeys/[A-Za-z0-9_-]{1,63}"
 )
+_BROWSER_URL = re.compile(
+    r"(https://[A-Za-z0-9.-]+|http://(localhost|127\.0\.0\.1|\[::1\]))(:[0-9]{1,5})?"
+    r"(/[A-Za-z0-9._~/-]*)?"
+)
+_LONGEST_URL = 1_000
 _LONGEST_KMS_KEY = 225
 """What leaves room for a version in what a row can store."""
 _GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 _DATABASE_URL = "SYNCLINE_DATABASE_URL"
+_DATASET_URL = "SYNCLINE_DATASET_URL"
 _REQUIRED = (
     _DATABASE_URL,
-    "SYNCLINE_DATASET_URL",
+    _DATASET_URL,
     "SYNCLINE_WORKER_URL",
     "SYNCLINE_DISPATCHER_URL",
     "SYNCLINE_TASKS_SERVICE_ACCOUNT",
@@ -165,6 +189,20 @@ def _database_url(url: str) -> str:
     return f"postgresql+pg8000://{rest}"
 
 
+def _public_url(env: Mapping[str, str], name: str) -> str | None:
+    """Return an address for everybody: it may hold no login."""
+    url = env.get(name)
+    if url is None:
+        return None
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in ("postgresql", "postgres") or "@" in rest:
+        raise ConfigurationError(
+            f"{name} is no address for people: use postgresql://HOST:PORT/DATABASE?sslmode=MODE,"
+            " without user and password."
+        )
+    return url
+
+
 def _keys(env: Mapping[str, str]) -> KeySettings:
     file, kms = env.get("SYNCLINE_KEY_FILE"), env.get("SYNCLINE_KMS_KEY")
     if file and kms:
@@ -178,6 +216,22 @@ def _keys(env: Mapping[str, str]) -> KeySettings:
             " projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY."
         )
     return KeySettings(file, kms, env.get("CLOUD_KMS_EMULATOR_HOST"))
+
+
+def _browser_url(env: Mapping[str, str], name: str) -> str | None:
+    """Return an address that a browser opens; only one of this machine may be without TLS."""
+    url = env.get(name)
+    if url is not None and not (_BROWSER_URL.fullmatch(url) and len(url) <= _LONGEST_URL):
+        raise ConfigurationError(
+            f"{name} is no address for browsers: use https://host/path, without ? and #; http:// is"
+            " for localhost alone."
+        )
+    return url
+
+
+def _site(env: Mapping[str, str], name: str) -> str | None:
+    url = _browser_url(env, name)
+    return None if url is None else url.rstrip("/")
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:

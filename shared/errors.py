@@ -24,9 +24,11 @@ class TransientError(SynclineError):
 
     `retry_after` is the wait that the provider asked for: longer than zero, at most a day; None if
     it asked for none. `fault` is one of `shared.domain.fault.Fault`, if the source was in the way.
+    What `is_of_connector` keeps every stream of it from being read.
     """
 
     code = "source_unavailable"
+    is_of_connector = False
 
     def __init__(
         self,
@@ -42,9 +44,10 @@ class TransientError(SynclineError):
 
 
 class PermanentError(SynclineError):
-    """Not worth another attempt until a person changes something; `fault` as in the other."""
+    """Not worth another attempt until a person changes something; the rest as in the other."""
 
     code = "configuration"
+    is_of_connector = False
 
     def __init__(self, message: str, *, code: str | None = None, fault: str | None = None) -> None:
         super().__init__(message, code=code)
@@ -79,6 +82,16 @@ class ConflictError(SynclineError):
     """The request is well formed and contradicts what is stored."""
 
     code = "conflict"
+
+
+class BusyError(SynclineError):
+    """As much of it is under way as may be: ask again after `retry_after`."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, code: str | None = None, retry_after: timedelta) -> None:
+        super().__init__(message, code=code)
+        self.retry_after = retry_after
 
 
 @dataclass(frozen=True, slots=True)

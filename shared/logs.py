@@ -57,7 +57,7 @@ def configure_logging(log_format: str, *, service: str, project: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     # These narrate every request and every pool event; what matters of it we log ourselves.
-    for noisy in ("urllib3", "google", "sqlalchemy.pool", "werkzeug"):
+    for noisy in ("urllib3", "google", "sqlalchemy.pool", "werkzeug", "pytds"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # dlt quotes rows and parameters of a load that failed; we translate its errors and log those.
     logging.getLogger("dlt").setLevel(logging.CRITICAL)

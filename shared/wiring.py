@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Engine
 
 from shared.config import KeySettings, Settings
+from shared.domain.bigquery_address import is_bigquery, parse_address
 from shared.gcp.local_key import LocalKey
 from shared.gcp.sealing import WrappingKey
 from shared.logs import configure_logging
@@ -20,6 +21,8 @@ class Wiring:
     """What one function instance works with; each part is made when first wanted."""
 
     def __init__(self, settings: Settings, *, service: str = "syncline") -> None:
+        if is_bigquery(settings.dataset_url):
+            parse_address(settings.dataset_url)  # so that a mistake in it is told at the start
         self.settings = settings
         self.engine: Engine = create_engine_for(
             settings.database_url,

@@ -11,6 +11,7 @@ from shared.domain.access import Principal, Role
 from shared.flow.connectors import create_connector
 from shared.flow.manage import create_workspace
 from shared.flow.schedules import Planner, ScheduleSettings, create_schedule
+from shared.flow.workspaces import delete_workspace
 from shared.gcp.task_queue import CloudTasksQueue
 from shared.store.rows import Row
 
@@ -38,6 +39,12 @@ def make_tenant(engine: Engine, *, max_concurrent_syncs: int = 1000) -> Tenant:
             {"limit": max_concurrent_syncs, "id": workspace_id},
         )
     return Tenant(workspace_id, Principal(workspace_id, "Europe/Oslo", 60, 0, Role.ADMIN))
+
+
+def end_workspace(engine: Engine, workspace_id: int, *, now: datetime | None = None) -> int:
+    """Delete a workspace of a deployment whose datasets are in its own database."""
+    url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return delete_workspace(engine, workspace_id, url, now=now)
 
 
 def make_connector(engine: Engine, tenant: Tenant, **values: Any) -> Row:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.config import KeySettings, Settings, read_database_url, read_key_settings
+from shared.config import (
+    KeySettings,
+    Settings,
+    read_database_url,
+    read_dataset_url,
+    read_key_settings,
+)
 from shared.errors import ConfigurationError
 
 REQUIRED = {
@@ -233,3 +239,58 @@ def test_two_keys_are_one_too_many(read: Callable[[Mapping[str, str]], object]) 
 def test_a_key_that_is_none_of_cloud_kms_is_refused_and_the_form_told(name: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^SYNCLINE_KMS_KEY is no key .*/cryptoKeys/KEY"):
         read_key_settings({"SYNCLINE_KMS_KEY": name})
+
+
+BROWSER_URLS = ("SYNCLINE_OAUTH_REDIRECT_URL", "SYNCLINE_PUBLIC_URL")
+
+
+def test_the_addresses_that_browsers_open_are_kept() -> None:
+    env = {
+        **REQUIRED,
+        "SYNCLINE_OAUTH_REDIRECT_URL": "https://callback.example/oauth/",
+        "SYNCLINE_PUBLIC_URL": "http://127.0.0.1:8080/",
+    }
+    settings = Settings.from_env(env)
+    assert settings.oauth_redirect_url == "https://callback.example/oauth/"
+    assert settings.public_url == "http://127.0.0.1:8080"
+    without = Settings.from_env(REQUIRED)
+    assert (without.oauth_redirect_url, without.public_url) == (None, None)
+
+
+@pytest.mark.parametrize("name", BROWSER_URLS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "callback.example",
+        "http://callback.example",
+        "https://a b",
+        "https://a?b",
+        "https://a#b",
+        "https://u:canary@a",
+        "https://",
+        "https://a\n",
+        f"https://a/{'b' * 1_000}",
+    ],
+)
+def test_an_address_that_no_browser_should_open_is_named(name: str, text: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"^{name} is no address") as refused:
+        Settings.from_env({**REQUIRED, name: text})
+    assert "canary" not in str(refused.value)
+
+
+def test_the_public_address_of_the_datasets_may_be_left_out_and_holds_no_login() -> None:
+    name = "SYNCLINE_DATASET_PUBLIC_URL"
+    url = "postgresql://data.example.com:6432/sets?sslmode=verify-full"
+    assert Settings.from_env(REQUIRED).dataset_public_url is None
+    assert Settings.from_env({**REQUIRED, name: url}).dataset_public_url == url
+    for refused in ("data.example.com", "https://data.example.com", "postgresql://u:canary@db/d"):
+        with pytest.raises(ConfigurationError, match=name) as raised:
+            Settings.from_env({**REQUIRED, name: refused})
+        assert "canary" not in str(raised.value)
+
+
+def test_a_command_asks_for_the_datasets_alone() -> None:
+    name = "SYNCLINE_DATASET_URL"
+    assert read_dataset_url({name: REQUIRED[name]}) == REQUIRED[name]
+    with pytest.raises(ConfigurationError, match=name):
+        read_dataset_url({})

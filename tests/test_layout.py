@@ -14,10 +14,10 @@ MAX_LINES = 400
 MAX_EDGE_LINES = 40
 
 NOT_IMPORTED = {
-    "api": ("cron_descriptor", "dlt", "grpc"),
+    "api": ("cron_descriptor", "dlt", "google.cloud.bigquery", "grpc"),
     "dispatcher": ("cron_descriptor", "dlt", "pydantic", "shared.connectors", "shared.web"),
-    "oauth_callback": ("dlt", "grpc", "shared"),
-    "worker": ("cron_descriptor", "dlt", "shared.web"),
+    "oauth_callback": ("cron_descriptor", "dlt", "grpc", "requests", "shared.web.app"),
+    "worker": ("cron_descriptor", "dlt", "google.cloud.bigquery", "shared.web"),
 }
 """What a cold start of each function must not pay for; a package stands for its modules too."""
 

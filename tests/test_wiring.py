@@ -46,3 +46,8 @@ def test_a_key_of_cloud_kms_is_one_for_the_whole_instance(wired: Wire) -> None:
     wiring = wired(SYNCLINE_KMS_KEY=KMS_KEY, CLOUD_KMS_EMULATOR_HOST="127.0.0.1:1")
     assert isinstance(wiring.key, KmsKey)
     assert wiring.key is wiring.key
+
+
+def test_a_mistake_in_the_place_of_datasets_is_told_at_the_start() -> None:
+    with pytest.raises(ConfigurationError, match=r"SYNCLINE_DATASET_URL names no location"):
+        Wiring(make_settings(SYNCLINE_DATASET_URL="bigquery://acme-data"), service="test")

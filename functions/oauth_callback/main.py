@@ -2,9 +2,13 @@
 
 import functions_framework
 from flask import Request
+from werkzeug.wrappers import Response
+
+from shared.web.oauth_callback import answer_callback
+from shared.wiring import wire
 
 
 @functions_framework.http
-def oauth_callback(_request: Request) -> tuple[dict[str, str], int]:
-    """Refuse every authorization: no connector type of this deployment asks for one."""
-    return {"code": "unknown_state", "detail": "Nobody asked for this authorization."}, 400
+def oauth_callback(request: Request) -> Response:
+    """Finish an authorization, and tell the person what became of it."""
+    return answer_callback(wire("oauth_callback"), request)

@@ -6,7 +6,8 @@ from flask import Request
 from shared.domain.task import LOOK_PATH, MAX_BODY_BYTES, WARM_UP_PATH, read_task
 from shared.edge import Answer, bad_task, private, read_body
 from shared.flow.attempt import Workshop, attempt_run
-from shared.flow.look import Lookout, look_at_quiet_connectors
+from shared.flow.look import Lookout
+from shared.flow.quiet import look_at_quiet_connectors
 from shared.flow.warmth import Instance, warm_up
 from shared.gcp.oidc import callers_of_worker
 from shared.wiring import Wiring
@@ -33,8 +34,7 @@ def _serve(wiring: Wiring, request: Request) -> Answer:
         if call is None:
             return bad_task(body)
         workshop = Workshop.of(wiring.engine, wiring.open_queue(), wiring.key, wiring.settings)
-        # Every end of an attempt is 200: what becomes of the run is in the table, and another
-        # answer would make Cloud Tasks slow the queue of everybody.
+        # Every end of an attempt is 200: another would make Cloud Tasks slow everybody's queue.
         result = attempt_run(workshop, call, is_cold=is_cold)
     _instance.note_alive(wiring.engine)
     return {"result": result}, 200

@@ -116,6 +116,8 @@ def environment_of(folder: Path, ports: Ports, postgres: PostgresServer) -> Mapp
         "CLOUD_SCHEDULER_EMULATOR_HOST": f"{HOST}:{ports.scheduler}",
         "SYNCLINE_KEY_FILE": str(_ensure_key(folder / "master.key")),
         "SYNCLINE_ALLOWED_NETWORKS": "127.0.0.0/8,::1/128",
+        "SYNCLINE_OAUTH_REDIRECT_URL": f"http://{HOST}:{ports.oauth_callback}/",
+        "SYNCLINE_PUBLIC_URL": f"http://{HOST}:{ports.api}",
         "SYNCLINE_LOG_FORMAT": "text",
     }
 

@@ -6,7 +6,7 @@ import sys
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
-from shared.config import read_database_url
+from shared.config import read_database_url, read_dataset_url
 from shared.errors import SynclineError
 from shared.flow.workspaces import delete_workspace, disable_workspace, enable_workspace
 from shared.logs import configure_logging
@@ -17,7 +17,7 @@ _FAILED = 1
 _ACTS = {
     "disable": "cancel what it has under way, refuse its callers, run nothing until it is enabled",
     "enable": "plan its schedules again, from now on",
-    "delete": "as disable, and for good",
+    "delete": "as disable, and for good: without its secrets and the login to its datasets",
 }
 
 
@@ -65,7 +65,8 @@ def _act(engine: Engine, act: str, slug: str, workspace_id: int) -> str:
             enable_workspace(engine, workspace_id)
             return f"{slug} is enabled. The next tick plans what is due."
         case _:
-            return f"{slug} is deleted. {_cancelled(delete_workspace(engine, workspace_id))}"
+            ended = delete_workspace(engine, workspace_id, read_dataset_url())
+            return f"{slug} is deleted. {_cancelled(ended)}"
 
 
 def _cancelled(runs: int) -> str:

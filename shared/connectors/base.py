@@ -1,6 +1,6 @@
 """What a connector type is, and what passes between it and the worker."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
+from shared.connectors.oauth_client import AccessToken, OAuthClient
 from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.egress.lines import Lines
@@ -42,6 +43,11 @@ def always_has_time() -> bool:
     return True
 
 
+MOST_STREAMS = 1_000
+"""How many streams a source offers at most."""
+MOST_COLUMNS = 20_000
+"""How many columns they have at most, all together."""
+
 _NAMES_OF_STREAMS = ("name", "table", "entity")
 """The fields that name a stream, in the types that have such a one."""
 
@@ -74,6 +80,15 @@ class ConnectorConfig(BaseModel):
         """
         return {}
 
+    @classmethod
+    def needs_grant(cls, plain: Mapping[str, Any]) -> bool:  # noqa: ARG003 (of a type that has none)
+        """Tell whether a stored config is of a connector that a person has to authorize."""
+        return False
+
+    def oauth_client(self) -> OAuthClient | None:
+        """Return where a person authorizes the connector; None if nobody has to."""
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class ReadableDataset:
@@ -90,7 +105,9 @@ class SourceAccess:
     `config` is validated and holds its secrets. Whatever host it names is reached through `guard`,
     and every connection that the type opens is one of `lines`, so that another thread can end it,
     whatever it waits for then. Files of the deployment are found through `files`. `datasets` are
-    those of `ConnectorConfig.connectors_of`, as far as they are the workspace's.
+    those of `ConnectorConfig.connectors_of`, as far as they are the workspace's. `access_token` is
+    of the grant of a connector that a person has authorized. Once `has_time` says no, a look begins
+    with nothing more and tells what it has found; a sync loads what it read.
     """
 
     config: ConnectorConfig
@@ -98,6 +115,8 @@ class SourceAccess:
     files: FilesRoot = field(default_factory=FilesRoot)
     lines: Lines = field(default_factory=Lines, repr=False, compare=False)
     datasets: Mapping[UUID, ReadableDataset] = field(default_factory=dict[UUID, ReadableDataset])
+    has_time: HasTime = always_has_time
+    access_token: AccessToken | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +127,8 @@ class SyncRequest(SourceAccess):
     belongs to the connector alone, lower-case words joined by underscores, at most 50 characters;
     `<dataset_name>_staging` is used beside it.
 
-    `reader` is the role of the database that may read what is loaded, if it is there.
+    `reader` is the role of the database that may read what is loaded, if it is there. `fence` is
+    that of the lease, which only grows within the run.
 
     `period_at` is the nominal instant of the run, in the `timezone` of its schedule; of one
     `is_by_hand`, which somebody asked for and no schedule named, it is that of the asking.
@@ -123,11 +143,11 @@ class SyncRequest(SourceAccess):
     dataset_url: str = field(repr=False)
     dataset_name: str
     reader: str | None = None
+    fence: int = 0
     period_at: datetime | None = None
     is_by_hand: bool = False
     timezone: str = "UTC"
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
-    has_time: HasTime = always_has_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +206,24 @@ class SourceStream:
     settings: Mapping[str, object]
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """The streams that a source offers, by name.
+
+    One that `is_truncated` leaves some out: there are more than `MOST_STREAMS`, or there was no
+    time to see them all.
+    """
+
+    streams: Sequence[SourceStream]
+    is_truncated: bool = False
+
+    def __iter__(self) -> Iterator[SourceStream]:
+        return iter(self.streams)
+
+    def __len__(self) -> int:
+        return len(self.streams)
+
+
 ConfirmLease = Callable[[], None]
 """Raises `LeaseLostError` unless the caller still holds its run.
 
@@ -210,12 +248,13 @@ class ConnectorType(Protocol):
     def check(self, access: SourceAccess) -> Sequence[StreamFailure]:
         """Prove cheaply that the config works; return what is wrong with single streams.
 
-        Raises `TransientError` or `PermanentError`, with a `fault`, if nothing can be synced.
+        A stream that there was no time for is a failure with the fault `not_looked_at`. Raises
+        `TransientError` or `PermanentError`, with a `fault`, if nothing can be synced.
         """
         ...
 
-    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
-        """Return what the source offers, by name; raise `TransientError` or `PermanentError`."""
+    def streams(self, access: SourceAccess) -> Offer:
+        """Return what the source offers; raise `TransientError` or `PermanentError`."""
         ...
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:

@@ -39,19 +39,23 @@ _Table = tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str,
 
 _KEY = permanent(
     Reason.CONFIGURATION,
-    "has a NULL in a primary key column, or in another that must have a value",
+    "has a NULL in a primary key column, or in another that must have a value: choose a primary key"
+    " that every record has",
     Fault.SCHEMA,
 )
 _CURSOR = permanent(
     Reason.CONFIGURATION,
-    "has no value in the cursor field, or one that cannot be compared",
+    "has no value in the cursor field, or one that cannot be compared: choose another cursor",
     Fault.SCHEMA,
 )
-_CONTRACT = permanent(Reason.CONFIGURATION, "does not fit the contract of its table", Fault.SCHEMA)
-_SHAPE = permanent(Reason.CONFIGURATION, "does not fit its table", Fault.SCHEMA)
+_SHAPE = permanent(
+    Reason.CONFIGURATION,
+    "does not fit its table: leave out the columns or fields that have changed",
+    Fault.SCHEMA,
+)
 _NORMALIZE = permanent(
     Reason.CONFIGURATION,
-    "could not be prepared for loading: often a NULL in a primary key column",
+    "could not be prepared for loading: often there is a NULL in a primary key column",
     Fault.SCHEMA,
 )
 _PAGES = permanent(
@@ -60,10 +64,17 @@ _PAGES = permanent(
     Fault.SCHEMA,
 )
 _SETTINGS = permanent(
-    Reason.CONFIGURATION, "are not complete or contradict each other", Fault.SETTINGS
+    Reason.CONFIGURATION,
+    "are not complete or contradict each other: save them again, and see what is said of them",
+    Fault.SETTINGS,
 )
-_LIBRARY = permanent(Reason.INTERNAL, "lacks a library that the connector needs")
-_TERMINAL = permanent(Reason.INTERNAL, "could not be done, and a repeat would not help")
+_LIBRARY = permanent(
+    Reason.INTERNAL, "lacks a library that the connector needs: whoever runs it has to add it"
+)
+_TERMINAL = permanent(
+    Reason.INTERNAL,
+    "could not be done, and a repeat would not help: tell whoever runs this deployment",
+)
 _UNAVAILABLE = transient(Reason.DATASET_UNAVAILABLE, "did not take the load")
 
 _RECORDS: _Table = (
@@ -81,7 +92,7 @@ _RECORDS: _Table = (
         "A record",
         _CURSOR,
     ),
-    (DataValidationError, "A record", _CONTRACT),
+    (DataValidationError, "A record", _SHAPE),
     (
         (
             SchemaException,

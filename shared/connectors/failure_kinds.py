@@ -30,15 +30,34 @@ def permanent(code: Reason, sentence: str, fault: Fault = Fault.OTHER) -> Kind:
     return Kind(transient=False, code=code.value, sentence=sentence, fault=fault)
 
 
-CERTIFICATE = permanent(Reason.CONFIGURATION, "has a certificate that cannot be trusted", Fault.TLS)
-TLS = permanent(Reason.CONFIGURATION, "does not agree on an encrypted connection", Fault.TLS)
-NAME = transient(
-    Reason.SOURCE_UNAVAILABLE, "has a host name that cannot be resolved", Fault.NAME_NOT_RESOLVED
+CERTIFICATE = permanent(
+    Reason.CONFIGURATION,
+    "has a certificate that cannot be trusted: renew it there, or use one that a public authority"
+    " signed for this host name",
+    Fault.TLS,
 )
-REFUSED = transient(Reason.SOURCE_UNAVAILABLE, "cannot be reached", Fault.REFUSED)
-TIMEOUT = transient(Reason.SOURCE_UNAVAILABLE, "did not answer in time", Fault.TIMEOUT)
+TLS = permanent(
+    Reason.CONFIGURATION,
+    "does not agree on an encrypted connection: let it offer TLS 1.2 or newer",
+    Fault.TLS,
+)
+NAME = transient(
+    Reason.SOURCE_UNAVAILABLE,
+    "has a host name that cannot be resolved: correct it if this stays so",
+    Fault.NAME_NOT_RESOLVED,
+)
+REFUSED = transient(
+    Reason.SOURCE_UNAVAILABLE,
+    "cannot be reached: see whether it runs and its firewall lets us in",
+    Fault.REFUSED,
+)
+TIMEOUT = transient(
+    Reason.SOURCE_UNAVAILABLE, "did not answer in time: see whether it is well", Fault.TIMEOUT
+)
 UNAVAILABLE = transient(
-    Reason.SOURCE_UNAVAILABLE, "failed or closed the connection", Fault.UNAVAILABLE
+    Reason.SOURCE_UNAVAILABLE,
+    "failed or closed the connection: see whether it is well",
+    Fault.UNAVAILABLE,
 )
 
 

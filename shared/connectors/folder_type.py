@@ -8,8 +8,8 @@ from typing import Protocol, cast
 from shared.connectors.base import (
     ConfirmLease,
     ConnectorConfig,
+    Offer,
     SourceAccess,
-    SourceStream,
     StreamFailure,
     SyncRequest,
     SyncResult,
@@ -37,7 +37,7 @@ class FolderType:
         """Prove cheaply that the config works; return what is wrong with single streams."""
         return self._look().check(access)
 
-    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
+    def streams(self, access: SourceAccess) -> Offer:
         """Return what the source offers."""
         return self._look().offered_streams(access)
 
@@ -59,7 +59,7 @@ class FolderType:
 class _Look(Protocol):
     def check(self, access: SourceAccess) -> Sequence[StreamFailure]: ...
 
-    def offered_streams(self, access: SourceAccess) -> Sequence[SourceStream]: ...
+    def offered_streams(self, access: SourceAccess) -> Offer: ...
 
 
 class _Sync(Protocol):

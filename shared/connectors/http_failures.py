@@ -60,17 +60,19 @@ _THROTTLED_WITH_RETRY_AFTER = frozenset({403, 413, 503})
 """A limit if they say when it ends: RFC 9110 on 413 and 503, GitHub's secondary limits on 403."""
 
 
-def http_failure(status: int, headers: Mapping[str, str], now: datetime) -> SynclineError:
+def http_failure(
+    status: int, headers: Mapping[str, str], now: datetime, *, who: str = "The source"
+) -> SynclineError:
     """Return what a response that is of no use means for the run; every status has an answer.
 
-    `headers` are found whatever their case; `now` is aware. `retry_after` is set on a
-    `TransientError` if the response asks for a wait longer than zero.
+    `headers` are found whatever their case; `now` is aware; `who` answered. `retry_after` is set on
+    a `TransientError` if the response asks for a wait longer than zero.
     """
     retry_after = _retry_after(headers, now)
     kind = _BY_STATUS.get(status) or _BY_HUNDRED.get(status // 100, _UNUSABLE)
     if retry_after is not None and status in _THROTTLED_WITH_RETRY_AFTER:
         kind = _THROTTLED
-    return told("The source", kind, f"HTTP {status}", retry_after)
+    return told(who, kind, f"HTTP {status}", retry_after)
 
 
 def _retry_after(headers: Mapping[str, str], now: datetime) -> timedelta | None:

@@ -5,8 +5,14 @@ from collections.abc import Mapping
 from shared.connectors.failure_kinds import Kind, permanent, told, transient
 from shared.domain.fault import Fault
 from shared.domain.run import Reason
-from shared.errors import SynclineError
+from shared.errors import PermanentError, SynclineError
 
+
+class GrantEndedError(PermanentError):
+    """The grant is of no use any more: only a person can bring another, by authorizing again."""
+
+
+_WHO = "The authorization server"
 _AGAIN = permanent(
     Reason.AUTHORIZATION,
     "no longer accepts the authorization: authorize the connector again",
@@ -47,10 +53,14 @@ _BY_CODE: Mapping[str, Kind] = {
 def oauth_failure(error_code: str) -> SynclineError:
     """Return what the `error` of an authorization or token response means for the run.
 
-    A code that is not known ends the run, and is not quoted: it is the other side's text. A token
-    endpoint that answers 429 or 5xx is `http_failure`'s, whatever its body says.
+    `GrantEndedError` for one that says so of the grant. A code that is not known ends the run, and
+    is not quoted: it is the other side's text. A token endpoint that answers 429 or 5xx is
+    `http_failure`'s, whatever its body says.
     """
     kind = _BY_CODE.get(error_code)
     if kind is None:
-        return told("The authorization server", _AGAIN, "an error code of its own")
-    return told("The authorization server", kind, error_code)
+        return told(_WHO, _AGAIN, "an error code of its own")
+    failure = told(_WHO, kind, error_code)
+    if kind in (_AGAIN, _CONSENT):
+        return GrantEndedError(str(failure), code=kind.code, fault=kind.fault)
+    return failure

@@ -1,15 +1,19 @@
 """Connections to PostgreSQL whose every wait has a deadline of ours, and which can be cut."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 from typing import Any, cast
 
 import psycopg2
 from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 
+from shared.egress.addresses import Address
 from shared.egress.lines import CONNECT, Line, Lines
 
+_SHORTEST = timedelta(seconds=2)
+"""libpq waits no shorter for an address."""
 _PARAMETERS: dict[str, Any] = {
     "connect_timeout": int(CONNECT.total_seconds()),
     "keepalives": 1,
@@ -88,6 +92,15 @@ class LineConnection(Connection):
             super().close()
         finally:
             self.line.close()
+
+
+def tried_within(addresses: Sequence[Address], left: timedelta) -> tuple[Sequence[Address], int]:
+    """Return which addresses libpq is to try, and for how many seconds each (`connect_timeout`).
+
+    It takes that long for each, greeting and login included, so that all of them end in time.
+    """
+    tried = addresses[: max(1, left // _SHORTEST)]
+    return tried, max(_SHORTEST, left / len(tried)) // timedelta(seconds=1)
 
 
 def connect(lines: Lines, dsn: str | None = None, **parameters: Any) -> LineConnection:

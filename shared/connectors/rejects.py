@@ -76,7 +76,7 @@ _TOLD: Mapping[RejectReason, tuple[str, str]] = {
         "bring it as text, or leave the column out",
     ),
     RejectReason.TIME_OUT_OF_RANGE: (
-        "a time is not within the years 1 to 9999 in UTC",
+        "a date or time is not within the years 1 to 9999 in UTC",
         "correct it at the source, or leave the column out",
     ),
     RejectReason.NESTED_TOO_DEEP: (

@@ -87,6 +87,7 @@ class Screen:
         self._known: set[str] = set()
         self._carried: set[str] = set()
         self._key_types: dict[str, type] = {}
+        self._temporal_key = self._columns_of_time() if doubts is not None else frozenset()
 
     @property
     def carried(self) -> frozenset[str]:
@@ -150,6 +151,8 @@ class Screen:
             return False
         if kinds <= _SHORT:
             return True
+        if name in self._temporal_key:
+            return False
         if not kinds <= _WRITTEN:
             return False
         texts = list(map(str, values))
@@ -230,6 +233,9 @@ class Screen:
                 return Flaw(RejectReason.KEY_MISSING, name)
             if self._doubts is None and not self._fits_key(name, value):
                 return Flaw(RejectReason.KEY_TYPE, name)
+            if name in self._temporal_key and isinstance(value, str):
+                # What Python has no date for comes as text, and would land beside the key.
+                return Flaw(RejectReason.TIME_OUT_OF_RANGE, name)
             size += len(text_of_key(value).encode(errors="replace")) + _PART_BYTES
         return Flaw(RejectReason.KEY_TOO_LONG, ", ".join(self._key)) if size > _KEY_BYTES else None
 
@@ -246,6 +252,11 @@ class Screen:
     def _types(self) -> Mapping[str, str]:
         types = {name: hint.get("data_type") for name, hint in self._hints.items()}
         return {name: kind for name, kind in types.items() if kind is not None}
+
+    def _columns_of_time(self) -> frozenset[str]:
+        """Return the columns of the key that hold dates or times."""
+        types = self._types()
+        return frozenset(name for name in self._key if types.get(name) in ("date", "timestamp"))
 
     def _part(self, record: Record, name: str) -> Any:
         """Return a part of the key, whose name dlt does not take by its letters."""

@@ -28,14 +28,11 @@ _SETTINGS: dict[str, Any] = {
     "runtime": {"dlthub_telemetry": False, "log_level": "CRITICAL"},
     "restore_from_destination": False,  # the watermark is ours
     "data_writer": {"buffer_max_items": _BUFFER_ROWS, "file_max_items": _FILE_ROWS},
-    "extract": {"next_item_mode": "fifo"},  # one stream after the other, one connection at a time
-    "normalize": {"workers": 1},
-    "load": {
-        "workers": 1,  # in the caller's thread, where the lease is checked
-        "raise_on_max_retries": 1,  # another attempt is the run's affair
-        "truncate_staging_dataset": True,
-        "delete_completed_jobs": True,
+    "extract": {
+        "next_item_mode": "fifo",  # one stream after the other, one connection at a time
+        "futures_poll_interval": 0.001,  # seconds, once at the end of each stream
     },
+    "normalize": {"workers": 1},
 }
 
 

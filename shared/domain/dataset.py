@@ -2,6 +2,9 @@
 
 from uuid import UUID
 
+OUR_SCHEMA = "syncline"
+"""Where Syncline keeps, beside the datasets, what is about all of them; no reader may use it."""
+
 REJECTS_TABLE = "syncline_rejects"
 """Where a dataset keeps the records that could not be loaded."""
 

@@ -21,6 +21,8 @@ class Fault(StrEnum):
     RATE_LIMITED = "rate_limited"
     UNAVAILABLE = "unavailable"
     """It answers that it cannot serve now, or breaks off."""
+    NOT_LOOKED_AT = "not_looked_at"
+    """There was no time to look at it; this says nothing about it."""
     OTHER = "other"
 
     @property

@@ -4,15 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from shared.domain.health import Trouble, Verdict, verdict_on
 from shared.domain.retry import Retry
 from shared.domain.run import Reason, RunStatus
 
 MAX_ERROR_CHARS = 2_000
-_LONGEST_HEALTH_REASON = 500
-_REASONS_OF_OURS = frozenset(
-    {Reason.INTERNAL, Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY, Reason.TIMED_OUT}
-)
-"""Why a run may fail whose connector is well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +58,22 @@ class Outcome:
     """Where the next slice goes on, by stream; None leaves what is stored."""
     streams: Sequence[Mapping[str, str | None]] = ()
     """What became of single streams: `stream`, `status`, `error`, `fault`, `dataset_table`."""
+    troubles: Sequence[Trouble] = ()
+    """What streams of a success have met."""
     attempts_spent: int | None = None
     """How many of the run's attempts are spent from now on; None leaves what is stored."""
     metadata: Mapping[str, object] = field(default_factory=dict[str, object])
 
     @property
-    def health(self) -> str | None:
+    def verdict(self) -> Verdict | None:
         """Return what the outcome says about the connector's health; None for nothing."""
-        if self.status is RunStatus.SUCCESS:
-            return "healthy"
-        is_its_own = self.status is RunStatus.ERROR and self.reason not in _REASONS_OF_OURS
-        return "unhealthy" if is_its_own else None
-
-    @property
-    def health_reason(self) -> str | None:
-        """Return why the connector is unhealthy, if it is."""
-        return (self.error or "")[:_LONGEST_HEALTH_REASON] if self.health == "unhealthy" else None
+        match self.status:
+            case RunStatus.SUCCESS:
+                return verdict_on(self.troubles)
+            case RunStatus.ERROR:
+                return verdict_on((Trouble(self.reason or Reason.INTERNAL, self.error or ""),))
+            case _:
+                return None
 
     @property
     def shown_error(self) -> str | None:
@@ -102,11 +98,12 @@ def succeeded(
     metadata: Mapping[str, object],
     *,
     streams: Sequence[Mapping[str, str | None]] = (),
+    troubles: Sequence[Trouble] = (),
     shortfall: str | None = None,
 ) -> Outcome:
     """Return the outcome of a sync that reached its end; with a `shortfall` it is partial.
 
-    `counts` are those of its last slice.
+    `counts` are those of its last slice, `troubles` those of the streams that it left as they were.
     """
     return Outcome(
         status=RunStatus.SUCCESS,
@@ -117,6 +114,7 @@ def succeeded(
         counts=counts,
         positions={},
         streams=streams,
+        troubles=troubles,
         metadata=metadata,
     )
 

@@ -97,6 +97,7 @@ class Reason(StrEnum):
     CURSOR_BACKWARDS = "cursor_backwards"
     SLICE_TOO_LONG = "slice_too_long"
     TOO_MANY_SLICES = "too_many_slices"
+    DELETION_HELD = "deletion_held"
     INTERNAL = "internal"
     PARTIAL = "partial"
 

@@ -53,7 +53,7 @@ class Door:
 
     def open(self, host: str, port: int) -> tuple[socket.socket, Line]:
         """Return a connection to a checked address, and its line; raises as `Guard.connect`."""
-        opened = self.guard.connect(host, port)
+        opened = self.guard.connect(host, port, lines=self.lines)
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             opened.settimeout(self.limits.silence.total_seconds())

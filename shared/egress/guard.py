@@ -10,8 +10,8 @@ from shared.clock import monotonic
 from shared.domain.fault import Fault
 from shared.domain.run import Reason
 from shared.egress.addresses import Address, AddressPolicy
-from shared.egress.lines import CONNECT
-from shared.egress.names import resolve
+from shared.egress.lines import CONNECT, Lines
+from shared.egress.names import DEADLINE, resolve
 from shared.errors import PermanentError, TransientError
 
 _LARGEST_PORT = 65_535
@@ -23,13 +23,13 @@ class Guard:
 
     policy: AddressPolicy = field(default_factory=AddressPolicy)
 
-    def addresses_of(self, host: str) -> Sequence[Address]:
-        """Return the addresses of a host, resolved once and all allowed.
+    def addresses_of(self, host: str, lines: Lines | None = None) -> Sequence[Address]:
+        """Return the addresses of a host, resolved once and all allowed, while `lines` have time.
 
         Connect to these and to nothing else: the name may have others the next time. Raises
         `PermanentError` if one of them may not be reached, and as `resolve` does.
         """
-        found = resolve(host)
+        found = resolve(host, DEADLINE if lines is None else lines.left(DEADLINE))
         for address in found:
             refusal = self.policy.refusal(address)
             if refusal is not None:
@@ -41,11 +41,13 @@ class Guard:
                 )
         return found
 
-    def connect(self, host: str, port: int, timeout: timedelta = CONNECT) -> socket.socket:
+    def connect(
+        self, host: str, port: int, timeout: timedelta = CONNECT, lines: Lines | None = None
+    ) -> socket.socket:
         """Return a connection to the first address of a host that takes one.
 
-        `timeout` is for all of its addresses together. Raises `TransientError` if none does, and as
-        `addresses_of`.
+        `timeout` is for all of its addresses together, and as long as `lines` have time. Raises
+        `TransientError` if none does, and as `addresses_of`.
         """
         if not 0 < port <= _LARGEST_PORT:
             raise PermanentError(
@@ -53,8 +55,9 @@ class Guard:
                 code=Reason.CONFIGURATION,
                 fault=Fault.SETTINGS,
             )
-        addresses = self.addresses_of(host)
-        until = monotonic() + timeout.total_seconds()
+        addresses = self.addresses_of(host, lines)
+        patience = timeout if lines is None else lines.left(timeout)
+        until = monotonic() + patience.total_seconds()
         error: OSError | None = None
         for address in addresses:
             left = until - monotonic()

@@ -13,6 +13,9 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 from shared.clock import monotonic
+from shared.domain.fault import Fault
+from shared.domain.run import Reason
+from shared.errors import TransientError
 
 CONNECT = timedelta(seconds=10)
 """For a connection to come to be, and then for each of the short statements that set it up."""
@@ -94,12 +97,38 @@ class Line:
 
 
 class Lines:
-    """The open connections of one sync. Every method may be called from any thread."""
+    """The open connections of one sync or look. Every method may be called from any thread.
 
-    def __init__(self) -> None:
+    With a `deadline` nothing of theirs takes longer, from now on: not what there is no connection
+    for yet either, such as resolving a name, as long as it asks how much is `left`.
+    """
+
+    def __init__(self, deadline: timedelta | None = None) -> None:
         self._lock = threading.Lock()
         self._lines: list[Line] = []
         self._is_cut = threading.Event()
+        self._until = None if deadline is None else monotonic() + deadline.total_seconds()
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether every connection is ended, and with it what they were for."""
+        return self._is_cut.is_set()
+
+    def left(self, most: timedelta) -> timedelta:
+        """Return how long something may still take, up to `most`.
+
+        Raises `TransientError` once there is no time left, or the connections are cut.
+        """
+        left = most
+        if self._until is not None:
+            left = min(most, timedelta(seconds=self._until - monotonic()))
+        if self.is_cut or left <= timedelta(0):
+            raise TransientError(
+                "The source did not answer in time.",
+                code=Reason.SOURCE_UNAVAILABLE,
+                fault=Fault.TIMEOUT,
+            )
+        return left
 
     def add(self, descriptor: int, patience: timedelta) -> Line:
         """Take a connection in by its socket; after `cut` it is dead at once.

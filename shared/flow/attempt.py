@@ -27,6 +27,7 @@ from shared.egress.guard import Guard
 from shared.egress.lines import Lines
 from shared.flow.enqueue import enqueue_runs
 from shared.flow.heartbeat import Hold, heartbeat
+from shared.flow.oauth_tokens import tokens_of
 from shared.flow.record import record
 from shared.flow.sync import Finished, SyncJob, run_sync
 from shared.gcp.sealing import WrappingKey
@@ -136,7 +137,15 @@ def _hand_over(workshop: Workshop, workspace_id: int, now: datetime | None) -> N
 
 def _work(workshop: Workshop, facts: Row, is_cold: bool, now: datetime | None) -> AttemptResult:
     lines = Lines()
-    job = SyncJob(facts, workshop.dataset_url, workshop.key, workshop.guard, lines, workshop.files)
+    job = SyncJob(
+        facts,
+        workshop.dataset_url,
+        workshop.key,
+        workshop.guard,
+        lines,
+        workshop.files,
+        tokens_of(workshop.engine, workshop.key, workshop.guard, facts),
+    )
     _log_started(facts, is_cold=is_cold)
     reading = reading_time(workshop.slice, facts["attempt"], facts["metadata"])
     read_until = monotonic() + reading.total_seconds()

@@ -1,7 +1,7 @@
 """Connectors are made and changed: the config fits its type, and its secrets are sealed."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,6 +17,7 @@ from shared.errors import (
     ConflictError,
     InvalidInputError,
     NotFoundError,
+    PermanentError,
     Problem,
 )
 from shared.flow.references import require_referred
@@ -32,8 +33,10 @@ from shared.store.connectors import (
     update_connector,
 )
 from shared.store.engine import single_statements
+from shared.store.oauth_states import delete_states
 from shared.store.rows import Row
 from shared.store.sources import find_source
+from shared.store.streams import delete_streams
 from shared.store.violations import violation_of
 from shared.store.watermarks import delete_watermarks, find_reading_run
 from shared.store.workspaces import lock_workspace
@@ -53,6 +56,8 @@ def create_connector(
 ) -> Row:
     """Create a connector whose config fits its type, with its secrets sealed.
 
+    One that a person has to authorize waits for that.
+
     Raises `InvalidInputError` naming each field that does not fit, `ConflictError` for a name
     that the workspace uses already, and what `seal` raises.
     """
@@ -68,6 +73,7 @@ def create_connector(
         "name": name,
         "config": plain,
         "secret_pointers": sorted(secret),
+        "status": "pending_authorization" if _needs_grant(slug, plain) else "connected",
     }
 
     def insert() -> Row:
@@ -95,21 +101,19 @@ def change_connector(
     nothing but the streams differs from before. Otherwise whoever may edit a connector could have
     its password sent to a server of their own. A run in progress ends its slice with the config
     that it has. Streams of which something else is read from now on are read anew: their watermarks
-    say nothing about it.
+    say nothing about it. For the same reason as its secrets, a connector that a person authorized
+    keeps its grant only while nothing but the streams differs; otherwise it waits for another.
 
     Raises as `create_connector`, `NotFoundError`, `RunActiveError` if a watermark has to go while a
     run reads, and `ConflictError` if somebody else changes the connector at the same time.
     """
     changes: dict[str, Any] = {} if name is None else {"name": name}
-    sealed, source, plain = None, None, {}
+    edit = None
     if config is not None:
-        source = _source(engine, principal, connector)
-        plain, secret = _changed(source, key, config)
-        slug = source["connector_type"]
-        require_referred(engine, principal, slug, plain, itself=connector)
-        sealed = _sealed(key, secret, principal.workspace_id, connector)
-        changes |= {"config": plain, "secret_pointers": sorted(secret)}
-        changes |= {"health": "unknown", "health_reason": None}
+        edit = _edit(_source(engine, principal, connector), key, config)
+        slug = edit.source["connector_type"]
+        require_referred(engine, principal, slug, edit.plain, itself=connector)
+        changes |= {"config": edit.plain, "secret_pointers": sorted(edit.secrets)}
 
     def change() -> Row:
         with engine.begin() as connection:
@@ -117,26 +121,77 @@ def change_connector(
             row = lock_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.")
-            if source is not None:
-                _require_unchanged(connection, principal, connector, source)
-                _forget_watermarks(connection, row["id"], source, plain)
-                if sealed is None:
-                    delete_credential(connection, row["id"])
-                else:
-                    replace_credential(
-                        connection, principal.workspace_id, row["id"], **asdict(sealed)
-                    )
+            if edit is not None:
+                _require_unchanged(connection, principal, connector, edit)
+                _forget_watermarks(connection, row["id"], edit.source, edit.plain)
+                if edit.is_elsewhere:
+                    changes["status"] = _status_after(row, edit)
+                    _replace_secrets(connection, row, principal, edit)
             return update_connector(connection, row["id"], changes) if changes else row
 
     return _with_its_name(name, change)
 
 
+@dataclass(frozen=True, slots=True)
+class _Edit:
+    """A new config: what it is made of, and whether its secrets and its grant are new as well."""
+
+    source: Row
+    plain: Mapping[str, object]
+    secrets: Mapping[str, str] = field(repr=False)
+    sealed: SealedSecrets | None
+    is_elsewhere: bool
+    """More than streams differs from before."""
+
+
+def _edit(source: Row, key: WrappingKey | None, config: Mapping[str, object]) -> _Edit:
+    plain, secrets = _changed(source, key, config)
+    is_elsewhere = _but_streams(plain) != _but_streams(source["config"])
+    is_elsewhere = is_elsewhere or not _are_known(source, key, secrets)
+    owner = source["workspace_id"], source["connector_public_id"]
+    sealed = _sealed(key, secrets, *owner) if is_elsewhere else None
+    return _Edit(source, plain, secrets, sealed, is_elsewhere)
+
+
+def _are_known(source: Row, key: WrappingKey | None, secrets: Mapping[str, str]) -> bool:
+    try:
+        return secrets_of(source, key) == secrets
+    except PermanentError:
+        return False  # those that do not open are entered again
+
+
+def _status_after(row: Row, edit: _Edit) -> str:
+    """Return the status of a connector whose grant, if it had one, does not fit it any more."""
+    if row["status"] == "disabled":
+        return "disabled"
+    is_waiting = _needs_grant(row["connector_type"], edit.plain)
+    return "pending_authorization" if is_waiting else "connected"
+
+
+def _replace_secrets(connection: Connection, row: Row, principal: Principal, edit: _Edit) -> None:
+    delete_states(connection, row["id"])
+    if edit.sealed is None:
+        delete_credential(connection, row["id"])
+        return
+    replace_credential(connection, principal.workspace_id, row["id"], **asdict(edit.sealed))
+
+
+def _needs_grant(slug: str, plain: Mapping[str, object]) -> bool:
+    return connector_type(slug).config_model.needs_grant(plain)
+
+
 def _require_unchanged(
-    connection: Connection, principal: Principal, connector: UUID, source: Row
+    connection: Connection, principal: Principal, connector: UUID, edit: _Edit
 ) -> None:
-    """Raise `ConflictError` if what a change was made of is not what is stored."""
+    """Raise `ConflictError` if what a change was made of is not what is stored.
+
+    Tokens that are renewed at the same time do not matter where the secrets stay.
+    """
     now = find_source(connection, principal.workspace_id, connector)
-    if now is None or (now["config"], now["nonce"]) != (source["config"], source["nonce"]):
+    is_same = now is not None and now["config"] == edit.source["config"]
+    if is_same and edit.is_elsewhere:
+        is_same = now is not None and now["nonce"] == edit.source["nonce"]
+    if not is_same:
         raise ConflictError(
             "Somebody else changed this connector at the same time: read it and try again.",
             code="changed_meanwhile",
@@ -150,7 +205,12 @@ def _forget_watermarks(
     before, after = model.streams_of(source["config"]), model.streams_of(plain)
     is_elsewhere = _but_streams(source["config"]) != _but_streams(plain)
     stale = [name for name, stream in before.items() if is_elsewhere or after.get(name) != stream]
-    if delete_watermarks(connection, connector_id, stale):
+    forgotten = delete_watermarks(connection, connector_id, stale)
+    # What they brought stays in the dataset; that they failed says nothing any more.
+    forgotten += delete_streams(
+        connection, connector_id, [name for name in before if name not in after]
+    )
+    if forgotten:
         run = find_reading_run(connection, connector_id)
         if run is not None:  # it would write its own again
             raise RunActiveError(run)
@@ -173,7 +233,14 @@ def _changed(
     if not left_out:
         return _validated(slug, config)
     before = secrets_of(row, key)
-    plain, secret = _validated(slug, with_secrets(config, before, left_out))
+    try:
+        plain, secret = _validated(slug, with_secrets(config, before, left_out))
+    except InvalidInputError as error:
+        # It may be of another kind, which has no place for them.
+        try:
+            return _validated(slug, config)
+        except InvalidInputError:
+            raise error from None
     kept = [pointer for pointer in left_out if pointer in secret]
     if kept and _but_streams(plain) != _but_streams(row["config"]):
         raise InvalidInputError(

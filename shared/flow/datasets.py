@@ -1,36 +1,34 @@
 """Where a connector's records are, what is there, and who may read them."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from urllib.parse import quote
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from shared.connectors.dataset.look import (
-    DatasetPlace,
-    DatasetView,
-    look_at_dataset,
-    place_of,
-)
-from shared.connectors.dataset.readers import make_reader
+from shared.config import Settings
+from shared.connectors.dataset.address import DatasetPlace, place_of
+from shared.connectors.dataset.look import DatasetView, look_at_dataset
+from shared.connectors.dataset.readers import let_read, make_reader, revoke_reader
 from shared.domain.access import Principal
+from shared.domain.bigquery_address import BigQueryAddress, is_bigquery, parse_address
 from shared.domain.dataset import dataset_name, reader_role
-from shared.errors import NotFoundError
+from shared.errors import ConflictError, NotFoundError
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.store.streams import list_streams, owner_of_datasets
+from shared.store.streams import find_owner, list_streams, list_with_datasets
 
 _PASSWORD_BYTES = 24
+_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectorDataset:
     """A connector's dataset, and the state of the streams that fill it."""
 
-    place: DatasetPlace
+    place: DatasetPlace | BigQueryAddress
     schema: str
     view: DatasetView
     streams: Sequence[Row]
@@ -45,16 +43,13 @@ class Reader:
     password: str = field(repr=False)
 
     @property
-    def url(self) -> str:
-        """Return a URL to connect with, password included."""
-        host = self.place.host or "localhost"
-        address = f"[{host}]" if ":" in host else host
-        database = quote(self.place.database or "postgres", safe="")
-        return f"postgresql://{self.role}:{self.password}@{address}:{self.place.port}/{database}"
+    def url(self) -> str | None:
+        """Return a URL to connect with, password included; None if there is no address."""
+        return self.place.url_for(self.role, self.password)
 
 
 def dataset_of(
-    engine: Engine, dataset_url: str, principal: Principal, connector: UUID
+    engine: Engine, settings: Settings, principal: Principal, connector: UUID
 ) -> ConnectorDataset:
     """Return where a connector's records are; raise `NotFoundError`, or as `look_at_dataset`."""
     with single_statements(engine) as connection:
@@ -63,17 +58,63 @@ def dataset_of(
             raise NotFoundError("There is no such connector.")
         streams = list_streams(connection, principal.workspace_id, row["id"])
     schema = dataset_name(connector)
-    view = look_at_dataset(dataset_url, schema)
-    return ConnectorDataset(place_of(dataset_url), schema, view, streams)
+    if is_bigquery(settings.dataset_url):
+        from shared.connectors.bigquery.look import (  # noqa: PLC0415 (slow, and seldom asked for)
+            look_at_bigquery,
+        )
+
+        address = parse_address(settings.dataset_url)
+        return ConnectorDataset(address, schema, look_at_bigquery(address, schema), streams)
+    view = look_at_dataset(settings.dataset_url, schema)
+    return ConnectorDataset(_place(settings), schema, view, streams)
 
 
-def new_reader(engine: Engine, dataset_url: str, principal: Principal) -> Reader:
+def new_reader(engine: Engine, settings: Settings, principal: Principal) -> Reader:
     """Make the login that reads the workspace's datasets, or give it a new password.
 
-    Raises as `make_reader`.
+    Cut off before its end, it reads a part of them; a repeat completes it. Raises as `make_reader`,
+    and `ConflictError` where datasets have no logins of their own.
     """
+    if is_bigquery(settings.dataset_url):
+        raise _given_by_iam(parse_address(settings.dataset_url))
+    role, password = _role(engine, principal.workspace_id), secrets.token_urlsafe(_PASSWORD_BYTES)
+    make_reader(settings.dataset_url, role, password)
+    # Listed only now: of a connector that comes later the first load grants its schema.
+    for page in _pages(engine, principal.workspace_id):
+        let_read(settings.dataset_url, role, map(dataset_name, page))
+    return Reader(_place(settings), role, password)
+
+
+def end_reader(engine: Engine, dataset_url: str, workspace_id: int) -> None:
+    """Take the login of a workspace away, if it has one; raises as `make_reader`."""
+    if not is_bigquery(dataset_url):  # where nobody ever had one
+        revoke_reader(dataset_url, _role(engine, workspace_id))
+
+
+def _given_by_iam(address: BigQueryAddress) -> ConflictError:
+    return ConflictError(
+        "The datasets of this deployment are in BigQuery, which has no logins of its own: whoever"
+        f" runs it gives a reader roles/bigquery.dataViewer on the dataset of a connector in the"
+        f" project {address.project} (GET /api/v2/connectors/{{id}}/dataset tells its name), and"
+        " roles/bigquery.jobUser in the project that pays for the queries.",
+        code="readers_by_iam",
+    )
+
+
+def _place(settings: Settings) -> DatasetPlace:
+    return place_of(settings.dataset_url, settings.dataset_public_url)
+
+
+def _role(engine: Engine, workspace_id: int) -> str:
     with single_statements(engine) as connection:
-        owner, connectors = owner_of_datasets(connection, principal.workspace_id)
-    role, password = reader_role(owner), secrets.token_urlsafe(_PASSWORD_BYTES)
-    make_reader(dataset_url, role, password, map(dataset_name, connectors))
-    return Reader(place_of(dataset_url), role, password)
+        return reader_role(find_owner(connection, workspace_id))
+
+
+def _pages(engine: Engine, workspace_id: int) -> Iterator[Sequence[UUID]]:
+    last: int | None = 0
+    while last is not None:
+        with single_statements(engine) as connection:
+            rows = list_with_datasets(connection, workspace_id, after_id=last, limit=_PAGE)
+        if rows:
+            yield [row["public_id"] for row in rows]
+        last = rows[-1]["id"] if len(rows) == _PAGE else None

@@ -3,25 +3,26 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 from typing import Self, TypeVar
 from uuid import UUID
 
 from sqlalchemy import Engine
 
-from shared.clock import utc_now
+from shared.clock import monotonic, utc_now
 from shared.config import Settings
-from shared.connectors.base import ConnectorType, SourceAccess, SourceStream
+from shared.connectors.base import ConnectorType, Offer, SourceAccess
 from shared.domain.access import Principal
 from shared.domain.fault import Fault
+from shared.domain.health import Trouble, next_look, verdict_on
 from shared.domain.run import Reason
 from shared.egress.addresses import AddressPolicy
 from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
+from shared.egress.lines import Lines
 from shared.errors import NotFoundError, PermanentError, TransientError
+from shared.flow.oauth_tokens import tokens_of
 from shared.flow.references import datasets_of
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey
@@ -29,16 +30,12 @@ from shared.logs import class_and_place, log_event
 from shared.store.connectors import note_health
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.store.sources import claim_looks, find_source
-from shared.store.ticks import as_of
+from shared.store.sources import find_source
 
 PATIENCE = timedelta(seconds=20)
 """How long a look may take, after which its connections are cut: a person waits for it."""
-_PAUSE = timedelta(days=1)
-_PAUSE_WHEN_UNHEALTHY = timedelta(hours=1)
-"""Between looks at a connector that nobody asks for and that does not run."""
-_PAGE = 40
-_AT_ONCE = 8
+_BEGINNING = 0.6
+"""In what part of it a look begins with another stream, which it then has the rest for."""
 
 _log = logging.getLogger(__name__)
 Found = TypeVar("Found")
@@ -66,10 +63,11 @@ class Lookout:
 class Finding:
     """What stands in the way of a connector, or of one stream of it.
 
-    `is_transient` tells that it may pass by itself.
+    `code` is as that of a run which ended for it; `is_transient` tells that it may pass by itself.
     """
 
     stream: str | None
+    code: str
     fault: Fault
     message: str
     is_transient: bool
@@ -77,57 +75,51 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What a check found; nothing means that the connector can be synced."""
+    """What a check found, and the streams that there was no time for."""
 
     checked_at: datetime
     findings: Sequence[Finding]
+    not_looked_at: Sequence[str]
+
+    @property
+    def is_ok(self) -> bool:
+        """Tell whether the connector can be synced as a whole, as far as a look can tell."""
+        return not self.findings and not self.not_looked_at
 
 
 def check_connector(lookout: Lookout, principal: Principal, connector: UUID) -> CheckReport:
     """Prove that a connector's settings work, and note its health; raise `NotFoundError`."""
-    return _look(lookout, _source(lookout, principal, connector))
+    return look_at(lookout, _source(lookout, principal, connector))
 
 
-def look_at_quiet_connectors(lookout: Lookout, *, now: datetime | None = None) -> int:
-    """Check connectors of which nothing was heard for about a day, some at once; return how many.
-
-    So a login that expired is known before the next sync. What it does not come to is the next
-    minute's.
-    """
-    with single_statements(lookout.engine) as connection:
-        at = as_of(connection, now)
-        rows = claim_looks(connection, now=at, pause=_PAUSE, page=_PAGE)
-    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="look") as pool:
-        reports = list(pool.map(partial(_look, lookout), rows))
-    failed = sum(bool(report.findings) for report in reports)
-    if reports:
-        log_event(
-            _log,
-            logging.INFO,
-            "connectors_looked_at",
-            "Connectors were looked at",
-            looked_at=len(reports),
-            unhealthy=failed,
-        )
-    return len(reports)
-
-
-def streams_of(lookout: Lookout, principal: Principal, connector: UUID) -> Sequence[SourceStream]:
+def streams_of(lookout: Lookout, principal: Principal, connector: UUID) -> Offer:
     """Return what a connector's source offers.
 
     Raises `NotFoundError` if there is no such connector, and what its type raises.
     """
     row = _source(lookout, principal, connector)
     type_, access = _access(lookout, row)
-    return _within(access, PATIENCE, lambda: type_.streams(access))
+    return _within(access, lambda: type_.streams(access))
 
 
-def _look(lookout: Lookout, row: Row) -> CheckReport:
-    report = CheckReport(utc_now(), _findings(lookout, row))
-    worst = report.findings[0].message if report.findings else None
-    pause = _PAUSE if worst is None else _PAUSE_WHEN_UNHEALTHY
+def look_at(lookout: Lookout, row: Row) -> CheckReport:
+    """Check the source of `find_source` or `claim_looks`, and note what it says of its health.
+
+    A config that somebody changes meanwhile is not what was looked at, and stays unknown.
+    """
+    found = _findings(lookout, row)
+    findings = [one for one in found if one.fault is not Fault.NOT_LOOKED_AT]
+    left = [one.stream for one in found if one.fault is Fault.NOT_LOOKED_AT and one.stream]
+    report = CheckReport(utc_now(), findings, left)
+    verdict = verdict_on([Trouble(one.code, one.message) for one in findings])
     with single_statements(lookout.engine) as connection:
-        note_health(connection, row["id"], reason=worst, next_check_at=report.checked_at + pause)
+        note_health(
+            connection,
+            row["id"],
+            verdict,
+            config_version=row["config_version"],
+            next_check_at=next_look(row["connector_public_id"], verdict, report.checked_at),
+        )
     return report
 
 
@@ -144,13 +136,22 @@ def _access(lookout: Lookout, row: Row) -> tuple[ConnectorType, SourceAccess]:
     config = config_of(row, type_, lookout.key)
     datasets = datasets_of(lookout.engine, row, type_, lookout.dataset_url)
     files = lookout.files.of_workspace(row["workspace_slug"])
-    return type_, SourceAccess(config=config, guard=lookout.guard, files=files, datasets=datasets)
+    until = monotonic() + (PATIENCE * _BEGINNING).total_seconds()
+    return type_, SourceAccess(
+        config=config,
+        lines=Lines(PATIENCE),
+        has_time=lambda: monotonic() < until,
+        guard=lookout.guard,
+        files=files,
+        datasets=datasets,
+        access_token=tokens_of(lookout.engine, lookout.key, lookout.guard, row),
+    )
 
 
 def _findings(lookout: Lookout, row: Row) -> Sequence[Finding]:
     try:
         type_, access = _access(lookout, row)
-        failures = _within(access, PATIENCE, lambda: type_.check(access))
+        failures = _within(access, lambda: type_.check(access))
     except (TransientError, PermanentError) as error:
         return [_finding(None, error)]
     except Exception as error:  # noqa: BLE001 (the edge between us and every connector)
@@ -164,25 +165,31 @@ def _findings(lookout: Lookout, row: Row) -> Sequence[Finding]:
             error_class=what,
         )
         return [
-            Finding(None, Fault.OTHER, f"Syncline met an unexpected {what}.", is_transient=True)
+            Finding(
+                None,
+                Reason.INTERNAL,
+                Fault.OTHER,
+                f"Syncline met an unexpected {what}.",
+                is_transient=True,
+            )
         ]
     return [_finding(failure.stream, failure.error) for failure in failures]
 
 
 def _finding(stream: str | None, error: TransientError | PermanentError) -> Finding:
     fault = Fault.SETTINGS if error.fault is None else Fault(error.fault)
-    return Finding(stream, fault, str(error), isinstance(error, TransientError))
+    return Finding(stream, error.code, fault, str(error), isinstance(error, TransientError))
 
 
-def _within(access: SourceAccess, patience: timedelta, look: Callable[[], Found]) -> Found:
-    """Look for so long at most; raise `TransientError` when it took longer."""
+def _within(access: SourceAccess, look: Callable[[], Found]) -> Found:
+    """Look for as long as there is patience; raise `TransientError` when it took longer."""
     is_over = threading.Event()
 
     def end() -> None:
         is_over.set()
         access.lines.cut()
 
-    timer = threading.Timer(patience.total_seconds(), end)
+    timer = threading.Timer(PATIENCE.total_seconds(), end)
     timer.daemon = True
     timer.start()
     try:
@@ -190,7 +197,7 @@ def _within(access: SourceAccess, patience: timedelta, look: Callable[[], Found]
     except (TransientError, PermanentError):
         if is_over.is_set():
             raise TransientError(
-                f"The source did not answer within {patience.total_seconds():.0f} seconds.",
+                f"The source did not answer within {PATIENCE.total_seconds():.0f} seconds.",
                 code=Reason.SOURCE_UNAVAILABLE,
                 fault=Fault.TIMEOUT,
             ) from None

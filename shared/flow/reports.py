@@ -15,6 +15,7 @@ from shared.connectors.bufdir.receipts import Act, Receipt, Receipts
 from shared.connectors.dataset.turn import turn_of
 from shared.connectors.postgres import connect
 from shared.domain.access import Principal
+from shared.domain.bigquery_address import is_bigquery
 from shared.domain.dataset import dataset_name
 from shared.domain.reporting import ReportState, Settlement, parse_period
 from shared.domain.run import Reason
@@ -134,6 +135,12 @@ def _reporter(desk: Desk, principal: Principal, connector: UUID) -> Row:
         raise NotFoundError("There is no such connector.")
     if row["connector_type"] != CONNECTOR_TYPE.slug:
         raise NotFoundError("This connector sends no reports.")
+    if is_bigquery(desk.dataset_url):
+        raise ConflictError(
+            "Reports are made of datasets in PostgreSQL, and those of this deployment are in"
+            " BigQuery.",
+            code="reports_need_postgresql",
+        )
     return row
 
 

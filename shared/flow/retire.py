@@ -8,12 +8,15 @@ from sqlalchemy import Connection
 from shared.domain.access import Principal
 from shared.domain.run import Reason
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.availability import set_status
 from shared.flow.cancel import end_runs_of_connector, end_runs_of_schedule
-from shared.flow.replan import plan_ahead, settle
 from shared.flow.schedules import Planner, enqueue_planned, require_schedule
+from shared.flow.sources import type_of
 from shared.store.connectors import delete_credential, lock_connector, update_connector
 from shared.store.engine import single_statements
 from shared.store.history import detach_runs
+from shared.store.oauth_grants import has_grant
+from shared.store.oauth_states import delete_states
 from shared.store.rows import Row
 from shared.store.schedules import delete_schedule_row, find_schedule_id, update_schedule
 from shared.store.ticks import as_of
@@ -64,7 +67,8 @@ def enable_connector(
 ) -> Row:
     """End the disabling of a connector: it is planned from now on, without a backlog.
 
-    A connector that is not disabled stays as it is. Raises `NotFoundError`.
+    One that a person has to authorize first waits for that. A connector that is not disabled stays
+    as it is. Raises `NotFoundError`.
     """
     planned = 0
     with planner.engine.begin() as connection:
@@ -72,11 +76,10 @@ def enable_connector(
         row = _require_connector(connection, principal, connector)
         at = as_of(connection, now)
         if row["status"] == "disabled":
-            schedule_id = find_schedule_id(connection, row["id"])
-            ids = [] if schedule_id is None else [schedule_id]
-            settle(connection, ids, at)
-            row = update_connector(connection, row["id"], {"status": "connected"})
-            planned = plan_ahead(connection, ids, at, planner.look_ahead)
+            status = _status_of_enabled(connection, row)
+            row, planned = set_status(
+                connection, row["id"], status, now=at, look_ahead=planner.look_ahead
+            )
     enqueue_planned(planner, principal, planned, at)
     return row
 
@@ -99,6 +102,7 @@ def delete_connector(
             # Its row stays with the connector's, so that the history knows of both.
             update_schedule(connection, schedule_id, _UNPLANNED)
         delete_credential(connection, row["id"])
+        delete_states(connection, row["id"])
         update_connector(connection, row["id"], {"deleted_at": at})
     enqueue_planned(planner, principal, ended, at)
 
@@ -129,6 +133,13 @@ def delete_schedule(
         ended += end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
         delete_schedule_row(connection, row["id"])
     enqueue_planned(planner, principal, ended, at)
+
+
+def _status_of_enabled(connection: Connection, row: Row) -> str:
+    needs_grant = type_of(row).config_model.needs_grant(row["config"])
+    if needs_grant and not has_grant(connection, row["id"]):
+        return "pending_authorization"
+    return "connected"
 
 
 def _require_connector(connection: Connection, principal: Principal, connector: UUID) -> Row:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from shared.connectors.base import StreamFailure, SyncResult
+from shared.domain.health import Trouble
 from shared.domain.outcome import bounded
 
 
@@ -19,10 +20,15 @@ def failures_told(failures: Sequence[StreamFailure]) -> Mapping[str, Mapping[str
 
 
 def streams_told(result: SyncResult) -> Sequence[Mapping[str, str | None]]:
-    """Return what became of each stream that came to its end or failed, as it is recorded."""
+    """Return what became of each stream that came to its end or failed, as it is recorded.
+
+    One that did both, since rows of it are held, has failed: each is there once.
+    """
+    failing = {failure.stream for failure in result.failures}
     finished = [
         {"stream": stream, "status": "success", "dataset_table": table}
         for stream, table in result.finished.items()
+        if stream not in failing
     ]
     failed = [
         {
@@ -30,10 +36,16 @@ def streams_told(result: SyncResult) -> Sequence[Mapping[str, str | None]]:
             "status": "failed",
             "error": bounded(str(failure.error)),
             "fault": failure.error.fault,
+            "dataset_table": result.finished.get(failure.stream),
         }
         for failure in result.failures
     ]
     return [*finished, *failed]
+
+
+def troubles_of(failures: Sequence[StreamFailure]) -> Sequence[Trouble]:
+    """Return what failures of streams may say about the health of their connector."""
+    return [Trouble(failure.error.code, str(failure.error)) for failure in failures]
 
 
 def shortfall_of(failures: Sequence[StreamFailure], rejected: int) -> str | None:

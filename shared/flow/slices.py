@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from shared.connectors.base import SyncRequest, SyncResult, Watermark
+from shared.connectors.stream_troubles import without_counts
 from shared.connectors.watermarks import decode
 from shared.domain.run import Reason
+from shared.domain.schema_changes import changes_together
 from shared.errors import PermanentError
 from shared.store.rows import to_json
 
@@ -31,7 +33,8 @@ def require_progress(request: SyncRequest, result: SyncResult, slices: int) -> N
             )
         given[watermark.stream] = watermark
     positions = json.loads(to_json(result.positions))  # as the next slice will be given them
-    if given == request.watermarks and positions == request.positions:
+    before, now = without_counts(request.positions), without_counts(positions)
+    if given == request.watermarks and before == now:
         raise PermanentError(
             "The source does not get on: it says that there is more, and gives the same cursor as"
             " before. Choose a cursor that tells its records apart.",
@@ -86,13 +89,20 @@ def _is_behind(newer: Watermark, older: Watermark) -> bool:
 
 
 def add_up(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the facts of a slice with the numbers of the slices before added, at any depth."""
+    """Return the facts of a slice together with those of the slices before.
+
+    Numbers are added, at any depth, and changes of the dataset's columns are kept.
+    """
+    return {**_added(before, after), **changes_together(before, after)}
+
+
+def _added(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _sum(before.get(key), value) for key, value in after.items()}
 
 
 def _sum(before: Any, after: Any) -> Any:
     if isinstance(before, Mapping) and isinstance(after, Mapping):
-        return {**before, **add_up(before, after)}
+        return {**before, **_added(before, after)}
     if _is_number(before) and _is_number(after):
         return before + after
     return after

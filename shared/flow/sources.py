@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from shared.connectors.base import ConnectorConfig, ConnectorType
 from shared.connectors.registry import connector_type
 from shared.connectors.secrets import join_secrets
+from shared.domain.run import Reason
 from shared.errors import NotFoundError, PermanentError
+from shared.flow.grants import is_of_grant
 from shared.gcp.sealing import SealedSecrets, WrappingKey, unseal
 from shared.store.rows import Row
 
@@ -28,11 +30,26 @@ def config_of(row: Row, type_: ConnectorType, key: WrappingKey | None) -> Connec
 
 def secrets_of(row: Row, key: WrappingKey | None) -> Mapping[str, str]:
     """Return a connector's secrets by their JSON pointers; raises as `config_of`."""
+    return without_grant(opened_secrets(row, key))
+
+
+def without_grant(opened: Mapping[str, str]) -> Mapping[str, str]:
+    """Return opened secrets by their JSON pointers, without the tokens of a grant."""
+    return {
+        # At first secrets were stored by the names of fields at the top.
+        name if name.startswith("/") else f"/{name}": text
+        for name, text in opened.items()
+        if not is_of_grant(name)
+    }
+
+
+def opened_secrets(row: Row, key: WrappingKey | None) -> Mapping[str, str]:
+    """Return a connector's secrets as they are sealed, tokens among them; raises as `config_of`."""
     if row["ciphertext"] is None:
         return {}
     if key is None:
-        raise PermanentError("This deployment has no key to open the connector's secrets.")
+        raise PermanentError(
+            "This deployment has no key to open the connector's secrets.", code=Reason.INTERNAL
+        )
     sealed = SealedSecrets(row["ciphertext"], row["nonce"], row["wrapped_key"], row["key_version"])
-    opened = unseal(key, sealed, row["workspace_id"], row["connector_public_id"])
-    # At first secrets were stored by the names of fields at the top.
-    return {name if name.startswith("/") else f"/{name}": text for name, text in opened.items()}
+    return unseal(key, sealed, row["workspace_id"], row["connector_public_id"])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from shared.connectors.base import ConfirmLease, HasTime, SyncRequest, SyncResult, Watermark
+from shared.connectors.oauth_client import AccessToken
 from shared.crash_points import CrashPoint, reach
 from shared.domain.dataset import dataset_name, reader_role
 from shared.domain.outcome import (
@@ -24,7 +25,7 @@ from shared.egress.guard import Guard
 from shared.egress.lines import Lines
 from shared.errors import LeaseLostError, PermanentError, TransientError
 from shared.flow.references import datasets_at_lease
-from shared.flow.shortfalls import failures_told, shortfall_of, streams_told
+from shared.flow.shortfalls import failures_told, shortfall_of, streams_told, troubles_of
 from shared.flow.slices import add_up, has_got_on, kept_watermarks, require_progress
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey
@@ -42,7 +43,7 @@ class SyncJob:
     """A leased run: the facts of its lease, where its records go, and the key to its secrets.
 
     `guard` is its way out and `files` its way to files; `lines` are its connections, for whoever
-    has to end it.
+    has to end it; `access_token` gives the tokens of a connector that a person has authorized.
     """
 
     facts: Row
@@ -51,6 +52,7 @@ class SyncJob:
     guard: Guard = field(default_factory=Guard)
     lines: Lines = field(default_factory=Lines)
     files: FilesRoot = field(default_factory=FilesRoot)
+    access_token: AccessToken | None = field(default=None, repr=False)
 
 
 def run_sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finished | None:
@@ -107,6 +109,7 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         dataset_url=job.dataset_url,
         dataset_name=dataset_name(facts["connector_public_id"]),
         reader=reader_role(facts["workspace_public_id"]),
+        fence=facts["fence"],
         period_at=facts["nominal_at"],
         is_by_hand=facts["period_at"] is None,
         timezone=facts["timezone"],
@@ -116,6 +119,7 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         guard=job.guard,
         files=job.files.of_workspace(facts["workspace_slug"]),
         lines=job.lines,
+        access_token=job.access_token,
     )
     reach(CrashPoint.SECRETS_OPENED)
     result = type_.sync(request, confirm_lease)
@@ -163,6 +167,7 @@ def _outcome(job: SyncJob, result: SyncResult, *, has_got_on: bool) -> Outcome:
         replace(counts, failed=counts.failed + len(result.failures)),
         metadata,
         streams=streams,
+        troubles=troubles_of(result.failures),
         shortfall=shortfall,
     )
 

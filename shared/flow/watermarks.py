@@ -1,8 +1,9 @@
 """See, set and reset where the next sync of a stream starts."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -24,6 +25,14 @@ from shared.store.watermarks import (
 from shared.store.workspaces import lock_workspace
 
 _FORMS = "write it as 42, 12.5, 2026-03-01 or 2026-03-01T08:00:00Z, or say its type"
+_FORM_OF: Mapping[str, str] = {
+    "int": "write it as 42",
+    "decimal": "write it as 12.5",
+    "float": "write it as 12.5 or 1.25e1",
+    "date": "write it as 2026-03-01",
+    "datetime": "write it as 2026-03-01T08:00:00Z",
+}
+_DAY_WITH_ZONE = re.compile(r"(.+?)(Z|[+-]\d{2}(?::?\d{2})?)", re.ASCII)
 
 
 def set_watermark(
@@ -105,22 +114,38 @@ def _written(value: str, wanted: str | None, before: Mapping[str, str] | None) -
     read = next((found for name in names if (found := _read(value, name)) is not None), None)
     if read is None:
         expected = "a number, a date or a time" if wanted is None else f"of the type {wanted}"
-        raise _bad_value(f"it is not {expected}", _FORMS)
+        raise _bad_value(f"it is not {expected}", _FORM_OF.get(wanted or "", _FORMS))
     if isinstance(read, datetime) and before is not None and before["type"] == "datetime":
         has_zone = datetime.fromisoformat(before["value"]).tzinfo is not None
         if has_zone is not (read.tzinfo is not None):
             raise _bad_value(
                 "the cursor has times with a zone" if has_zone else "the cursor has no time zone",
-                "end it with Z or an offset" if has_zone else "leave out Z or the offset",
+                f"write it as {read.isoformat()}Z, or with an offset"
+                if has_zone
+                else f"write it as {read.replace(tzinfo=None).isoformat()}",
             )
     return write_value(read)
 
 
 def _read(value: str, type_name: str) -> CursorValue | None:
+    """Return a value of a type; None if it is none, or stands for an infinity.
+
+    A day with a zone is the time at which it begins there.
+    """
     with suppress(PermanentError):
+        day = _DAY_WITH_ZONE.fullmatch(value) if type_name == "datetime" else None
+        if day is not None and _is_day(day[1]):
+            value = f"{date.fromisoformat(day[1])}T00:00:00{day[2]}"
         read = decode(Watermark("", "", {"type": type_name, "value": value}))
         return read if is_finite(read) else None
     return None
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return bool(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def _bad_value(reason: str, hint: str) -> InvalidInputError:

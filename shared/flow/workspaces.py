@@ -12,10 +12,12 @@ from sqlalchemy import Connection, Engine
 from shared.domain.run import Reason
 from shared.domain.workspace import WorkspaceState
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.datasets import end_reader
 from shared.flow.replan import plan_ahead, settle
 from shared.logs import log_event
 from shared.store.cancel import cancel_runs, unfinished_runs_of_workspace
 from shared.store.connectors import delete_credentials
+from shared.store.oauth_states import delete_states_of_workspace
 from shared.store.schedules import clear_marks, find_marked_schedules, find_unmarked_schedules
 from shared.store.ticks import as_of
 from shared.store.workspaces import lock_workspace_state, update_workspace
@@ -38,16 +40,22 @@ def disable_workspace(engine: Engine, workspace_id: int, *, now: datetime | None
     return ended
 
 
-def delete_workspace(engine: Engine, workspace_id: int, *, now: datetime | None = None) -> int:
+def delete_workspace(
+    engine: Engine, workspace_id: int, dataset_url: str, *, now: datetime | None = None
+) -> int:
     """Delete a workspace: it is disabled first, and in the end its callers are nobody's any more.
 
-    Returns how many runs were cancelled. Its rows stay, the secrets of its connectors do not.
-    Raises as `disable_workspace`.
+    Returns how many runs were cancelled. Its rows and its datasets stay, the secrets of its
+    connectors and the login that reads its datasets do not. Raises as `disable_workspace`, and as
+    `end_reader`, whereafter a repeat completes it.
     """
     ended = _close(engine, workspace_id, Reason.WORKSPACE_DELETED, now)
+    # Nobody can ask for another one: its callers are refused by now.
+    end_reader(engine, dataset_url, workspace_id)
     with engine.begin() as connection:
         _require(connection, workspace_id, WorkspaceState.DISABLED)
         delete_credentials(connection, workspace_id)
+        delete_states_of_workspace(connection, workspace_id)
         update_workspace(connection, workspace_id, {"deleted_at": as_of(connection, now)})
     _log_act("workspace_deleted", "A workspace was deleted", workspace_id, ended)
     return ended

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
+from shared.domain.health import QUIET
 from shared.domain.outcome import Outcome
 from shared.domain.run import Reason
 from shared.domain.task import TaskCall
@@ -89,7 +90,7 @@ def record_outcome(
     now: datetime | None,
 ) -> Recorded | None:
     """Record an attempt in one statement; None, and nothing written, if the fence was lost."""
-    counts = outcome.counts
+    counts, verdict = outcome.counts, outcome.verdict
     parameters = {
         "run_id": run_id,
         "fence": fence,
@@ -111,8 +112,9 @@ def record_outcome(
         "metadata": to_json(outcome.metadata),
         "watermarks": to_records(watermarks),
         "streams": to_records(outcome.streams),
-        "health": outcome.health,
-        "health_reason": outcome.health_reason,
+        "health": None if verdict is None else verdict.health,
+        "health_reason": None if verdict is None else verdict.reason,
+        "quiet": QUIET,
         "shown_status": outcome.shown_status,
         "shown_error": outcome.shown_error,
         "kind": outcome.event,

@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from shared.domain.health import Health, Verdict
 from shared.store.rows import Row
-from shared.store.tables import connector_credential, workspace_connector
+from shared.store.tables import connector_credential, oauth_state, workspace_connector
 
 _PUBLIC = (
     workspace_connector.c.id,
@@ -33,7 +34,6 @@ _SEALED = (
     connector_credential.c.key_version,
     connector_credential.c.token_version,
 )
-_LONGEST_REASON = 500
 _MOST_VERSIONS = 1_000
 
 
@@ -78,7 +78,18 @@ def lock_connector(connection: Connection, workspace_id: int, public_id: object)
 
 
 def update_connector(connection: Connection, connector_id: int, values: dict[str, Any]) -> Row:
-    """Change some columns of a connector and return what the API shows of it."""
+    """Change some columns of a connector and return what the API shows of it.
+
+    Of a new config nothing is known: its health is unknown, and it is looked at next.
+    """
+    if "config" in values:
+        values = {
+            **values,
+            "config_version": workspace_connector.c.config_version + 1,
+            "health": Health.UNKNOWN,
+            "health_reason": None,
+            "health_next_check_at": func.now(),
+        }
     query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
 
@@ -95,7 +106,8 @@ def replace_credential(
 ) -> None:
     """Store a connector's sealed secrets in place of those that it has, if any.
 
-    `token_version` grows: who read the old ones, to seal or refresh them, has lost.
+    `token_version` grows: who read the old ones, to seal or refresh them, has lost. The grant that
+    belonged to them is gone.
     """
     values = {
         "ciphertext": ciphertext,
@@ -106,22 +118,37 @@ def replace_credential(
     query = upsert(connector_credential).values(
         workspace_id=workspace_id, connector_id=connector_id, **values
     )
-    newer = {"token_version": connector_credential.c.token_version + 1}
+    newer = {
+        "token_version": connector_credential.c.token_version + 1,
+        "expires_at": None,
+        "authorized_at": None,
+        "refresh_lease_expires_at": None,
+    }
     connection.execute(
         query.on_conflict_do_update(index_elements=["connector_id"], set_=values | newer)
     )
 
 
 def note_health(
-    connection: Connection, connector_id: int, *, reason: str | None, next_check_at: datetime
+    connection: Connection,
+    connector_id: int,
+    verdict: Verdict | None,
+    *,
+    config_version: int,
+    next_check_at: datetime,
 ) -> None:
-    """Note that a connector was looked at: unhealthy with a reason, and else healthy."""
-    values = {
-        "health": "healthy" if reason is None else "unhealthy",
-        "health_reason": None if reason is None else reason[:_LONGEST_REASON],
-        "health_next_check_at": next_check_at,
-    }
-    query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
+    """Note what a look at one version of a connector's config says of it; None says nothing.
+
+    Nothing is written if the config is another one by now.
+    """
+    values: dict[str, Any] = {"health_next_check_at": next_check_at}
+    if verdict is not None:
+        values |= {"health": verdict.health, "health_reason": verdict.reason}
+    query = (
+        update(workspace_connector)
+        .where(workspace_connector.c.id == connector_id)
+        .where(workspace_connector.c.config_version == config_version)
+    )
     connection.execute(query.values(values))
 
 
@@ -182,11 +209,20 @@ def replace_seal(
 
 
 def count_seals(connection: Connection) -> Mapping[str, int]:
-    """Return how many sealed secrets there are, by the version of their key."""
+    """Return how many seals there are, by the version of their key.
+
+    Of connectors' secrets, and of authorizations that can still be used.
+    """
+    seals = union_all(
+        select(connector_credential.c.key_version),
+        select(oauth_state.c.key_version)
+        .where(oauth_state.c.used_at.is_(None))
+        .where(oauth_state.c.expires_at > func.now()),
+    ).subquery()
     query = (
-        select(connector_credential.c.key_version, func.count())
-        .group_by(connector_credential.c.key_version)
-        .order_by(connector_credential.c.key_version)
+        select(seals.c.key_version, func.count())
+        .group_by(seals.c.key_version)
+        .order_by(seals.c.key_version)
         .limit(_MOST_VERSIONS)
     )
     return dict(connection.execute(query).all())

@@ -253,6 +253,14 @@ def find_schedule_id(connection: Connection, connector_id: int) -> int | None:
     return connection.execute(query).scalar_one_or_none()
 
 
+def find_schedule_of(connection: Connection, connector_id: int) -> Row | None:
+    """Return key and `max_attempts` of a connector's schedule, or None."""
+    query = select(sync_schedule.c.id, sync_schedule.c.max_attempts).where(
+        sync_schedule.c.connector_id == connector_id
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
 def find_pause(connection: Connection, connector_id: int) -> datetime | None:
     """Return until when the schedule of a connector is paused, or None."""
     query = select(sync_schedule.c.paused_until).where(sync_schedule.c.connector_id == connector_id)

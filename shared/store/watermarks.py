@@ -10,6 +10,9 @@ from shared.store.rows import Row
 from shared.store.sql import load_sql
 from shared.store.tables import sync_log, sync_watermark
 
+_MOST_WATERMARKS = 5_000
+"""More than any type lets a connector select."""
+
 _SHOWN = (
     sync_watermark.c.stream,
     sync_watermark.c.cursor,
@@ -26,6 +29,7 @@ def list_watermarks(connection: Connection, workspace_id: int, connector_id: int
         .where(sync_watermark.c.workspace_id == workspace_id)
         .where(sync_watermark.c.connector_id == connector_id)
         .order_by(sync_watermark.c.stream)
+        .limit(_MOST_WATERMARKS)
     )
     return connection.execute(query).mappings().all()
 

@@ -1,6 +1,7 @@
 """The Flask application."""
 
 from flask import Flask, Response, request
+from werkzeug.exceptions import BadRequest
 
 from shared.logs import bind_trace
 from shared.web import (
@@ -11,6 +12,7 @@ from shared.web import (
     due,
     health,
     look,
+    oauth,
     preview,
     reports,
     runs,
@@ -37,6 +39,7 @@ def create_app(parts: Wiring) -> Flask:
         connectors,
         datasets,
         look,
+        oauth,
         due,
         preview,
         reports,
@@ -47,6 +50,7 @@ def create_app(parts: Wiring) -> Flask:
         app.register_blueprint(module.blueprint)
     register_problems(app)
     app.before_request(_note_trace)
+    app.before_request(_refuse_nul)
     app.after_request(_harden)
     return app
 
@@ -58,6 +62,13 @@ def _note_trace() -> None:
         headers.get("X-Cloud-Trace-Context", ""),
         wiring().settings.project,
     )
+
+
+def _refuse_nul() -> None:
+    """Raise `BadRequest` for what no text in a database may hold."""
+    arguments = (text for pair in request.args.items(multi=True) for text in pair)
+    if any("\0" in text for text in (request.path, *arguments)):
+        raise BadRequest("The address holds a NUL character, which no text may have.")
 
 
 def _harden(response: Response) -> Response:

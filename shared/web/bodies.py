@@ -16,10 +16,12 @@ from pydantic import (
 from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared.domain.recurrence import MAX_PREVIEW
+from shared.errors import InvalidInputError, Problem
 
 DEFAULT_PREVIEW = 10
 """How many periods a preview shows unless it is told."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -121,6 +123,12 @@ class CancelBody(Body):
     note: Note | None = None
 
 
+class AuthorizeBody(Body):
+    """Where the browser goes when a connector is authorized: a path of ours."""
+
+    return_to: Annotated[str, StringConstraints(min_length=1, max_length=500)] | None = None
+
+
 class WatermarkBody(Body):
     """Where the next sync of a stream starts, written as the API shows it."""
 
@@ -173,6 +181,8 @@ class NewBlackoutWindowBody(Body):
 def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
     """Return the request's JSON body as a model; raise pydantic's ValidationError.
 
+    Raises `InvalidInputError` for a text with a character that cannot be stored.
+
     Where it `is_optional`, no body at all says as much as an empty object.
     """
     if is_optional and not request.get_data():
@@ -181,8 +191,7 @@ def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
         raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
     try:
         value = request.get_json(silent=True)
-        if _holds_nul(value):
-            raise BadRequest("The body holds a NUL character, which no text may have.")
+        _require_storable(value)
     except RecursionError:
         raise BadRequest("The body is nested too deeply.") from None
     if not isinstance(value, dict):
@@ -190,13 +199,34 @@ def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
     return model.model_validate(value)
 
 
-def _holds_nul(value: Any) -> bool:
+def _require_storable(value: Any) -> None:
+    """Raise `InvalidInputError` for the first text that no database and no UTF-8 can hold."""
+    found = _find_flaw(value, ())
+    if found is None:
+        return
+    path, flaw = found
+    raise InvalidInputError(
+        Problem(".".join(path), "text_form", f"it holds {flaw}", "leave that character out")
+    )
+
+
+def _find_flaw(value: Any, path: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
+    """Return where the first such text is, and what it holds; a name counts for what has it."""
     match value:
         case str():
-            return "\0" in value
+            flaw = _flaw_of(value)
+            return None if flaw is None else (path, flaw)
         case dict():
-            return any(_holds_nul(key) or _holds_nul(one) for key, one in value.items())
+            parts = [(path, name) for name in value]
+            parts += [((*path, name), one) for name, one in value.items()]
         case list():
-            return any(map(_holds_nul, value))
+            parts = [((*path, str(number)), one) for number, one in enumerate(value)]
         case _:
-            return False
+            return None
+    return next((found for at, one in parts if (found := _find_flaw(one, at))), None)
+
+
+def _flaw_of(text: str) -> str | None:
+    if "\0" in text:
+        return "a NUL character"
+    return "half of a surrogate pair" if _SURROGATE.search(text) else None

@@ -6,12 +6,19 @@ from typing import Any
 
 from flask import Blueprint
 
-from shared.connectors.dataset.look import DatasetPlace, DatasetTable
+from shared.connectors.dataset.address import DatasetPlace
+from shared.connectors.dataset.look import DatasetTable
 from shared.domain.access import Role
-from shared.flow.datasets import dataset_of, new_reader
+from shared.domain.bigquery_address import BigQueryAddress
+from shared.flow.datasets import dataset_of, end_reader, new_reader
 from shared.store.rows import Row
 from shared.web.auth import principal, requires, wiring
 from shared.web.present import instant
+
+_NO_ADDRESS = (
+    "This deployment reaches its datasets by a socket of its own machine, and nobody told it by"
+    " which address others do: ask who runs it to set SYNCLINE_DATASET_PUBLIC_URL."
+)
 
 blueprint = Blueprint("datasets", __name__, url_prefix="/api/v2")
 
@@ -21,14 +28,17 @@ blueprint = Blueprint("datasets", __name__, url_prefix="/api/v2")
 def read(connector: uuid.UUID) -> dict[str, Any]:
     """Tell where a connector's records are, with its tables, their rows and how fresh they are."""
     parts = wiring()
-    found = dataset_of(parts.engine, parts.settings.dataset_url, principal(), connector)
+    found = dataset_of(parts.engine, parts.settings, principal(), connector)
     streams = {row["dataset_table"]: row for row in found.streams}
+    rejects = found.view.rejects
     return {
         **_present_place(found.place),
         "schema": found.schema,
         "tables": [_present_table(table, streams) for table in found.view.tables],
+        "truncated": found.view.is_truncated,
         "streams": [_present_stream(row) for row in found.streams],
-        "rejected_records": found.view.rejects,
+        "rejected_records": 0 if rejects is None else rejects.rows,
+        "rejected_records_are_estimated": rejects is not None and rejects.is_estimate,
     }
 
 
@@ -37,17 +47,31 @@ def read(connector: uuid.UUID) -> dict[str, Any]:
 def make_reader() -> tuple[dict[str, Any], int]:
     """Make the login that reads all datasets of the workspace; an older password ends."""
     parts = wiring()
-    reader = new_reader(parts.engine, parts.settings.dataset_url, principal())
+    reader = new_reader(parts.engine, parts.settings, principal())
     shown = {"user": reader.role, "password": reader.password, "url": reader.url}
+    if reader.url is None:
+        shown["url_missing"] = _NO_ADDRESS
     return {**_present_place(reader.place), **shown}, 201
 
 
-def _present_place(place: DatasetPlace) -> dict[str, Any]:
+@blueprint.delete("/dataset-reader")
+@requires(Role.ADMIN)
+def revoke_reader() -> tuple[str, int]:
+    """Take that login away and end its connections; also if there is none."""
+    parts = wiring()
+    end_reader(parts.engine, parts.settings.dataset_url, principal().workspace_id)
+    return "", 204
+
+
+def _present_place(place: DatasetPlace | BigQueryAddress) -> dict[str, Any]:
+    if isinstance(place, BigQueryAddress):
+        return {"kind": "bigquery", "project": place.project, "location": place.location}
     return {
         "kind": "postgresql",
         "host": place.host,
         "port": place.port,
         "database": place.database,
+        "sslmode": place.sslmode,
     }
 
 
@@ -59,6 +83,7 @@ def _present_table(table: DatasetTable, streams: Mapping[str | None, Row]) -> di
         "rows": table.rows,
         "rows_are_estimated": table.is_estimate,
         "size_bytes": table.size_bytes,
+        "modified_at": instant(table.modified_at),
         "synced_at": None if stream is None else instant(stream["synced_at"]),
     }
 

@@ -1,15 +1,20 @@
 """/api/v2/connectors/{id}: check its settings against its source, and list what that offers."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint
 
 from shared.connectors.base import SourceStream
 from shared.domain.access import Role
+from shared.flow.gate import Gate
 from shared.flow.look import CheckReport, Finding, Lookout, check_connector, streams_of
 from shared.web.auth import principal, requires, wiring
 from shared.web.present import instant
+
+_gate = Gate(at_once=4, of_one=2, what="looks at sources", pause=timedelta(seconds=10))
+"""A look may take 20 seconds, and an instance serves few requests at once."""
 
 blueprint = Blueprint("look", __name__, url_prefix="/api/v2/connectors/<uuid:connector>")
 
@@ -18,15 +23,18 @@ blueprint = Blueprint("look", __name__, url_prefix="/api/v2/connectors/<uuid:con
 @requires(Role.EDITOR)
 def check(connector: uuid.UUID) -> dict[str, Any]:
     """Look whether the source lets the connector in, and has each of its streams."""
-    return _present_report(check_connector(_lookout(), principal(), connector))
+    with _gate.passed(principal().workspace_id):
+        return _present_report(check_connector(_lookout(), principal(), connector))
 
 
 @blueprint.get("/streams")
 @requires(Role.EDITOR)
 def streams(connector: uuid.UUID) -> dict[str, Any]:
     """List the streams that the source offers."""
-    found = streams_of(_lookout(), principal(), connector)
-    return {"items": [_present_stream(stream) for stream in found]}
+    with _gate.passed(principal().workspace_id):
+        found = streams_of(_lookout(), principal(), connector)
+    items = [_present_stream(stream) for stream in found]
+    return {"items": items, "truncated": found.is_truncated}
 
 
 def _lookout() -> Lookout:
@@ -36,15 +44,17 @@ def _lookout() -> Lookout:
 
 def _present_report(report: CheckReport) -> dict[str, Any]:
     return {
-        "ok": not report.findings,
+        "ok": report.is_ok,
         "checked_at": instant(report.checked_at),
         "findings": [_present_finding(finding) for finding in report.findings],
+        "not_looked_at": list(report.not_looked_at),
     }
 
 
 def _present_finding(finding: Finding) -> dict[str, Any]:
     return {
         "stream": finding.stream,
+        "code": finding.code,
         "fault": finding.fault,
         "message": finding.message,
         "is_transient": finding.is_transient,

@@ -2,12 +2,16 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 from flask import Flask, Response, json
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from shared.domain.run import Reason
 from shared.errors import (
+    BusyError,
+    ConfigurationError,
     ConflictError,
     ForbiddenError,
     InvalidInputError,
@@ -32,10 +36,20 @@ _STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
     ForbiddenError: (403, "Not allowed"),
     NotFoundError: (404, "Not found"),
     ConflictError: (409, "Conflict"),
+    BusyError: (429, "Too much at once"),
     # Somebody else's server stood in the way, which is no failure of ours.
     PermanentError: (424, "The source cannot be read"),
     TransientError: (424, "The source cannot be read now"),
 }
+_BROKEN = (500, "Internal error")
+_LOGGED = "Something broke on our side; it is logged."
+_UNAVAILABLE = (503, "Not available now")
+_OF_OURS = frozenset(
+    {Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY, _OURS, ConfigurationError.code}
+)
+"""Codes of trouble that is the deployment's, whichever error brings it."""
+_PAUSE = timedelta(seconds=30)
+"""After which a caller may try again what the deployment could not do now."""
 
 
 def register_problems(app: Flask) -> None:
@@ -54,13 +68,41 @@ def problem(status: int, title: str, code: str, detail: str, **more: object) -> 
 
 
 def _known(error: SynclineError) -> Response:
-    for kind, (status, title) in _STATUS.items():
+    status, title = _status_of(error)
+    if status == 500:  # noqa: PLR2004
+        return _unknown(error)
+    if error.code == _OURS:
+        _log_unexpected(error)
+    detail = _LOGGED if error.code == _OURS else str(error)
+    response = problem(status, title, error.code, detail, **_more(error))
+    if status == 401:  # noqa: PLR2004
+        response.headers["WWW-Authenticate"] = 'Bearer realm="syncline"'
+    pause = _pause_of(error) if status in (429, 503) else None
+    if pause is not None:
+        response.headers["Retry-After"] = f"{max(1, pause // timedelta(seconds=1))}"
+    return response
+
+
+def _status_of(error: SynclineError) -> tuple[int, str]:
+    is_reading = isinstance(error, PermanentError | TransientError)
+    if is_reading and error.code in _OF_OURS:
+        passes = isinstance(error, TransientError) or error.code != _OURS
+        return _UNAVAILABLE if passes else _BROKEN
+    for kind, found in _STATUS.items():
         if isinstance(error, kind) and error.code != _OURS:
-            response = problem(status, title, error.code, str(error), **_more(error))
-            if status == 401:  # noqa: PLR2004
-                response.headers["WWW-Authenticate"] = 'Bearer realm="syncline"'
-            return response
-    return _unknown(error)
+            return found
+    return _BROKEN
+
+
+def _pause_of(error: SynclineError) -> timedelta | None:
+    """Return when to try again; None where only a person can help."""
+    match error:
+        case BusyError():
+            return error.retry_after
+        case TransientError():
+            return error.retry_after or _PAUSE
+        case _:
+            return None
 
 
 def _more(error: SynclineError) -> dict[str, object]:
@@ -118,6 +160,11 @@ def _pointer(tokens: Iterable[str]) -> str:
 
 
 def _unknown(error: Exception) -> Response:
+    _log_unexpected(error)
+    return problem(*_BROKEN, _OURS, _LOGGED)
+
+
+def _log_unexpected(error: Exception) -> None:
     log_event(
         _log,
         logging.ERROR,
@@ -127,4 +174,3 @@ def _unknown(error: Exception) -> Response:
         # The words of our own errors are ours, and say what to set up.
         reason=str(error) if isinstance(error, SynclineError) else None,
     )
-    return problem(500, "Internal error", "internal", "Something broke on our side; it is logged.")

@@ -11,6 +11,7 @@ BENCHMARKS = (
     "start_lag",
     "fairness",
     "database_sync",
+    "many_streams",
     "file_sync",
     "api_pace",
 )

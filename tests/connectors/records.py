@@ -11,8 +11,8 @@ from shared.connectors.base import ConfirmLease, Position, SyncRequest, SyncResu
 from tests.connectors.databases import DATASET, Postgres, hold_lease
 
 if TYPE_CHECKING:
-    from shared.connectors.runner import Stream
     from shared.connectors.slices import StreamTime
+    from shared.connectors.streams import Stream
 
 STREAM = "orders"
 
@@ -47,26 +47,29 @@ class Records:
         """
         from shared.connectors.runner import run_streams  # noqa: PLC0415 (dlt is slow to import)
 
-        request = SyncRequest(
-            run_id=self.run_id,
-            connector_id=self.connector_id,
-            config=_NoSettings(),
-            watermarks={},
-            dataset_url=self.dataset.dsn,
-            dataset_name=DATASET,
-            positions=dict(self.positions),
-        )
         content = pages or ([records] if records else [])
 
         def opened(time: "StreamTime") -> "Stream":
             return self._stream(time, content, has_more=has_more, error=error)
 
-        result = run_streams(request, {self.stream: opened}, confirm_lease)
+        result = run_streams(self.request(), {self.stream: opened}, confirm_lease)
         if has_more or error is not None:
             self.positions = dict(result.positions or {})
         else:
             self.begin()
         return result
+
+    def request(self) -> SyncRequest:
+        """Return the next slice as a connector type sees it."""
+        return SyncRequest(
+            run_id=self.run_id,
+            connector_id=self.connector_id,
+            config=_NoSettings(),  # pyright: ignore[reportArgumentType] (nobody asks it for streams)
+            watermarks={},
+            dataset_url=self.dataset.dsn,
+            dataset_name=DATASET,
+            positions=dict(self.positions),
+        )
 
     def begin(self) -> None:
         """Let the next slice be the first of another run."""
@@ -89,7 +92,7 @@ class Records:
         error: Exception | None,
     ) -> "Stream":
         from shared.connectors.progress import StreamProgress  # noqa: PLC0415 (as above)
-        from shared.connectors.runner import Stream, Whole  # noqa: PLC0415 (as above)
+        from shared.connectors.streams import Stream, Whole  # noqa: PLC0415 (as above)
 
         progress = StreamProgress(self.stream, None, time, ordered=False)
         place = len(self.positions) and int(str(self.positions[self.stream]["slice"]))

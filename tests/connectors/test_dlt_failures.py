@@ -73,14 +73,14 @@ def raising(error: BaseException) -> DltResource:
     [
         (lambda: orders(ROW | {"id": None}, primary_key="id"), "NULL in a primary key"),
         (lambda: orders({"name": CANARY}, primary_key="id"), "NULL in a primary key"),
-        (lambda: orders(ROW, schema_contract={"tables": "freeze"}), "contract of its table"),
+        (lambda: orders(ROW, schema_contract={"tables": "freeze"}), "does not fit its table"),
         (
             lambda: orders(
                 ROW,
                 columns={"name": {"data_type": "bigint"}},
                 schema_contract={"data_type": "freeze"},
             ),
-            "contract of its table",
+            "does not fit its table",
         ),
         (lambda: orders(ROW, incremental=dlt.sources.incremental("changed")), "cursor field"),
         (

@@ -2,11 +2,14 @@
 
 import sqlite3
 from collections.abc import Iterator
+from types import ModuleType
 
 import psycopg2
 import pymysql
 import pytest
 
+from shared.connectors import dlt_failures, driver_kinds, failure_kinds
+from shared.connectors.failure_kinds import Kind
 from shared.connectors.failures import dataset_failure, source_failure
 from shared.errors import PermanentError, SynclineError, TransientError
 from tests.connectors.databases import PASSWORD, MariaDb, Postgres
@@ -223,8 +226,8 @@ def test_an_account_of_mariadb_that_is_locked_or_expired_waits_for_a_person(
     failure = source_failure(raised.value)
     assert (type(failure), failure.code) == (PermanentError, "authorization")
     assert str(failure) == (
-        "The source database refused the login: the account is locked or its password has expired"
-        f" (OperationalError {number})."
+        "The source database refused the login: the account is locked, or its password has expired"
+        f" and has to be renewed (OperationalError {number})."
     )
 
 
@@ -309,9 +312,20 @@ def test_what_the_data_or_the_tables_of_a_dataset_cause_is_permanent(
     assert PASSWORD not in str(failure)
 
 
-def test_a_right_that_the_dataset_does_not_give_is_permanent(dataset: Postgres) -> None:
+def test_a_right_that_the_dataset_does_not_give_is_the_deployments_to_mend(
+    dataset: Postgres,
+) -> None:
     failure = dataset_failure(_raised_by_postgres(dataset, "42501"))
-    assert (type(failure), failure.code) == (PermanentError, "authorization")
+    assert (type(failure), failure.code) == (PermanentError, "internal")
+    assert "whoever runs it has to give its role back" in str(failure)
+
+
+@pytest.mark.parametrize("module", [dlt_failures, driver_kinds, failure_kinds])
+def test_what_waits_for_a_person_says_what_to_do(module: ModuleType) -> None:
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, Kind)]
+    silent = [kind.sentence for kind in kinds if not kind.transient and ": " not in kind.sentence]
+    assert kinds
+    assert silent == []
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,8 @@ def shop(source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch) -
     from shared.connectors import runner  # noqa: PLC0415 (dlt is slow to import)
 
     short = timedelta(milliseconds=100)
-    monkeypatch.setattr(runner.run_streams, "__kwdefaults__", {"load_wait": short})
+    defaults = {**runner.run_streams.__kwdefaults__, "load_wait": short}
+    monkeypatch.setattr(runner.run_streams, "__kwdefaults__", defaults)
     for table in TABLES:
         source.execute(
             f"CREATE TABLE {table} (id int PRIMARY KEY, name text)",
@@ -138,7 +139,7 @@ def test_of_several_tables_none_is_merged_after_the_lease_went(
 def test_a_transaction_that_stands_still_is_undone_even_when_nobody_wants_the_turn(
     source: Postgres, dataset: Postgres, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.connectors.dataset import destination as dataset_module  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset import postgres as dataset_module  # noqa: PLC0415 (dlt is slow to import)
 
     monkeypatch.setattr(dataset_module, "_IDLE_SECONDS", 1)
     with _frozen(source, shop, CONFIRMED, 2) as loader:

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.connectors import oauth_failures
-from shared.connectors.oauth_failures import oauth_failure
+from shared.connectors.oauth_failures import GrantEndedError, oauth_failure
 from shared.errors import PermanentError, SynclineError, TransientError
 
 
 @pytest.mark.parametrize(
     ("codes", "kind", "reason"),
     [
-        (("invalid_grant", "invalid_token", "login_required"), PermanentError, "authorization"),
+        (("invalid_grant", "invalid_token", "login_required"), GrantEndedError, "authorization"),
         (("invalid_client", "unauthorized_client"), PermanentError, "authorization"),
-        (("access_denied", "invalid_scope", "consent_required"), PermanentError, "authorization"),
+        (("access_denied", "invalid_scope", "consent_required"), GrantEndedError, "authorization"),
         (("invalid_request", "unsupported_grant_type"), PermanentError, "configuration"),
         (("temporarily_unavailable", "server_error"), TransientError, "source_unavailable"),
         (("slow_down",), TransientError, "rate_limited"),

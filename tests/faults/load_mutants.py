@@ -68,7 +68,8 @@ def merge_unconfirmed_for_real(patch: Patch) -> None:
 
 def load_without_turn(patch: Patch) -> None:
     """Let several loads of a connector run at the same time."""
-    patch(turn, "_lock", lambda *_: True)
+    take = turn.take_turn
+    patch(turn, "take_turn", lambda *arguments: take(*arguments) or True)
 
 
 def merge_by_insert(patch: Patch) -> None:

@@ -1,6 +1,7 @@
 """A real queue for the flows: paused, so that a test looks at the tasks before they run."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
@@ -10,9 +11,12 @@ from shared.domain.run import TRANSITIONS
 from shared.flow.schedules import Planner
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
+from tests.authorization_server import AuthorizationServer, authorization_server
 from tests.factories import Tenant, make_planner, make_tenant
+from tests.flow.authorizing import Person
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, install
+from tests.gcp.keys import make_key
 from tests.settings import make_settings
 
 
@@ -75,3 +79,16 @@ def tenant(engine: Engine) -> Tenant:
 @pytest.fixture
 def planner(engine: Engine, paused: PausedQueue) -> Planner:
     return make_planner(engine, paused.queue)
+
+
+@pytest.fixture
+def authorization() -> Iterator[AuthorizationServer]:
+    with authorization_server() as server:
+        yield server
+
+
+@pytest.fixture
+def person(
+    planner: Planner, tenant: Tenant, authorization: AuthorizationServer, tmp_path: Path
+) -> Person:
+    return Person(planner, make_key(tmp_path / "master.key"), tenant, authorization)

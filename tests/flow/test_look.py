@@ -3,34 +3,43 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.clock import utc_now
-from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
+from shared.connectors.base import (
+    SourceAccess,
+    SourceColumn,
+    SourceStream,
+    StreamFailure,
+    SyncResult,
+)
 from shared.domain.fault import Fault
 from shared.egress.files import FilesRoot
 from shared.egress.guard import Guard
 from shared.errors import NotFoundError, PermanentError, TransientError
 from shared.flow import look as look_flow
 from shared.flow.attempt import attempt_run
-from shared.flow.connectors import create_connector
-from shared.flow.look import (
-    Finding,
-    Lookout,
-    check_connector,
-    look_at_quiet_connectors,
-    streams_of,
-)
+from shared.flow.connectors import change_connector, create_connector
+from shared.flow.look import Finding, Lookout, check_connector, streams_of
+from shared.flow.quiet import look_at_quiet_connectors
 from shared.store.rows import Row
 from tests.factories import CONFIG, Tenant, at, make_connector, make_tenant
 from tests.flow.queues import PausedQueue
-from tests.flow.workers import Script, call_of, due_run, make_workshop, moved, tick
+from tests.flow.workers import (
+    Script,
+    call_of,
+    due_run,
+    make_workshop,
+    moved,
+    quiet_connector,
+)
 from tests.gcp.keys import make_key
 
+Finds = Callable[[SourceAccess], Sequence[StreamFailure]]
 GONE = StreamFailure("flight", PermanentError("No such table.", fault=Fault.NOT_FOUND))
 
 
@@ -73,12 +82,14 @@ def test_whatever_stands_in_the_way_is_named_and_makes_it_unhealthy(
     connector = make_connector(lookout.engine, tenant)
     script.finds = _raise(TransientError("It refuses.", fault=Fault.REFUSED))
     report = check_connector(lookout, tenant.principal, connector["public_id"])
-    assert report.findings == [Finding(None, Fault.REFUSED, "It refuses.", is_transient=True)]
+    assert report.findings == [
+        Finding(None, "source_unavailable", Fault.REFUSED, "It refuses.", is_transient=True)
+    ]
     assert _health(lookout.engine, connector["id"]) == ("unhealthy", "It refuses.")
     script.finds = lambda _access: [GONE]
     report = check_connector(lookout, tenant.principal, connector["public_id"])
     assert report.findings == [
-        Finding("flight", Fault.NOT_FOUND, "No such table.", is_transient=False)
+        Finding("flight", "configuration", Fault.NOT_FOUND, "No such table.", is_transient=False)
     ]
     assert _health(lookout.engine, connector["id"]) == ("unhealthy", "No such table.")
 
@@ -98,6 +109,8 @@ def test_secrets_that_do_not_open_are_a_finding(
     (finding,) = check_connector(lookout, tenant.principal, connector["public_id"]).findings
     assert finding.fault is Fault.SETTINGS
     assert "no key" in finding.message
+    # That is the deployment's trouble, and says nothing about the connector.
+    assert _health(lookout.engine, connector["id"]) == ("unknown", None)
 
 
 def test_a_look_that_takes_too_long_is_cut_and_told_as_such(
@@ -124,7 +137,7 @@ def test_what_the_source_offers_is_told_or_what_keeps_it_from_that(
     column = SourceColumn("id", "BIGINT", is_nullable=False)
     stream = SourceStream("flight", "table", ("id",), (), (column,), {"table": "flight"})
     script.offers = [stream]
-    assert streams_of(lookout, tenant.principal, connector["public_id"]) == [stream]
+    assert list(streams_of(lookout, tenant.principal, connector["public_id"])) == [stream]
     script.finds = _raise(PermanentError("It refuses.", fault=Fault.LOGIN))
     with pytest.raises(PermanentError, match="It refuses"):
         streams_of(lookout, tenant.principal, connector["public_id"])
@@ -150,19 +163,24 @@ def _run(engine: Engine, paused: PausedQueue, run: Row) -> tuple[str, str | None
         (PermanentError("No.", code="configuration"), ("unhealthy", "No.")),
         (TransientError("Later.", code="source_unavailable"), ("unknown", None)),
         (PermanentError("Ours.", code="internal"), ("unknown", None)),
+        (TransientError("Ours.", code="dataset_unavailable"), ("unknown", None)),
         (None, ("healthy", None)),
+        (StreamFailure("flight", PermanentError("No.", fault=Fault.LOGIN)), ("unhealthy", "No.")),
+        (StreamFailure("flight", PermanentError("Ours.", code="internal")), ("unknown", None)),
     ],
 )
 def test_a_run_tells_of_the_health_of_its_connector(
     engine: Engine,
     paused: PausedQueue,
     script: Script,
-    error: Exception | None,
+    error: Exception | StreamFailure | None,
     health: tuple[str, str | None],
 ) -> None:
     _, run = due_run(engine, paused)
     if error is None:
         script.behaviour = lambda *_: moved()
+    elif isinstance(error, StreamFailure):
+        script.behaviour = lambda *_: replace(moved(), failures=(error,))
     else:
         script.raises(error)
     assert _run(engine, paused, run) == health
@@ -176,92 +194,6 @@ def test_a_connector_that_somebody_changes_does_not_keep_a_result_waiting(
         query = text("SELECT FROM workspace_connector WHERE id = :id FOR NO KEY UPDATE")
         connection.execute(query, {"id": run["connector_id"]})
         assert _run(engine, paused, run) == ("unknown", None)
-
-
-def _quiet(engine: Engine, tenant: Tenant, due: str = "01:00") -> Row:
-    """Return a connector whose look is due."""
-    connector = make_connector(engine, tenant)
-    with engine.begin() as connection:
-        query = text("UPDATE workspace_connector SET health_next_check_at = :at WHERE id = :id")
-        connection.execute(query, {"at": at(due), "id": connector["id"]})
-    return connector
-
-
-def _next_look(engine: Engine, connector: Row) -> datetime:
-    with engine.connect() as connection:
-        query = text("SELECT health_next_check_at FROM workspace_connector WHERE id = :id")
-        return connection.execute(query, {"id": connector["id"]}).scalar_one()
-
-
-def test_a_tick_lets_a_worker_look_when_nothing_was_heard_of_a_connector(
-    engine: Engine, paused: PausedQueue, tenant: Tenant
-) -> None:
-    _quiet(engine, tenant)
-    tick(engine, paused, at("00:59"))
-    assert paused.looks() == []
-    for second in (10, 20):
-        tick(engine, paused, at(f"01:00:{second}"))
-    (task,) = paused.looks()
-    assert task.http_request.url.endswith("/worker/look")
-
-
-def test_quiet_connectors_are_looked_at_once_and_again_a_day_later(
-    lookout: Lookout, tenant: Tenant, script: Script
-) -> None:
-    engine = lookout.engine
-    well, ill, not_due = (
-        _quiet(engine, tenant),
-        _quiet(engine, tenant),
-        _quiet(engine, tenant, "09:00"),
-    )
-    looked_at: list[object] = []
-
-    def finds(access: SourceAccess) -> Sequence[StreamFailure]:
-        looked_at.append(access)
-        return [GONE] if len(looked_at) == 1 else []
-
-    script.finds = finds
-    assert look_at_quiet_connectors(lookout, now=at("02:00")) == 2
-    assert len(looked_at) == 2
-    assert {_health(engine, one["id"])[0] for one in (well, ill)} == {"healthy", "unhealthy"}
-    assert _health(engine, not_due["id"]) == ("unknown", None)
-    now = utc_now()
-    waits = sorted(_next_look(engine, one) - now for one in (well, ill))
-    assert timedelta(minutes=50) < waits[0] <= timedelta(hours=1)
-    assert timedelta(hours=23) < waits[1] <= timedelta(days=1)
-    assert look_at_quiet_connectors(lookout, now=at("02:01")) == 0
-
-
-def test_a_connector_whose_runs_tell_of_it_is_put_off_and_not_looked_at(
-    engine: Engine, lookout: Lookout, paused: PausedQueue, script: Script
-) -> None:
-    _, run = due_run(engine, paused)
-    assert _run(engine, paused, run) == ("healthy", None)
-    with engine.begin() as connection:
-        connection.execute(
-            text("UPDATE workspace_connector SET health_next_check_at = '2026-01-01'")
-        )
-    assert look_at_quiet_connectors(lookout, now=at("03:00")) == 0
-    with engine.connect() as connection:
-        query = text("SELECT health_next_check_at FROM workspace_connector")
-        assert connection.execute(query).scalar_one() > at("23:00")
-
-
-def test_disabled_and_deleted_connectors_and_workspaces_are_left_alone(
-    lookout: Lookout, tenant: Tenant, script: Script
-) -> None:
-    engine = lookout.engine
-    disabled, deleted = _quiet(engine, tenant), _quiet(engine, tenant)
-    elsewhere = make_tenant(engine)
-    _quiet(engine, elsewhere)
-    with engine.begin() as connection:
-        for statement, key in (
-            ("UPDATE workspace_connector SET status = 'disabled' WHERE id = :id", disabled["id"]),
-            ("UPDATE workspace_connector SET deleted_at = now() WHERE id = :id", deleted["id"]),
-            ("UPDATE workspace SET disabled_at = now() WHERE id = :id", elsewhere.workspace_id),
-        ):
-            connection.execute(text(statement), {"id": key})
-    assert look_at_quiet_connectors(lookout, now=at("02:00")) == 0
 
 
 def test_a_workspace_reads_the_files_in_its_own_folder(
@@ -281,10 +213,113 @@ def test_a_workspace_reads_the_files_in_its_own_folder(
     lookout = Lookout(engine, None, Guard(), files)
     connector = make_connector(engine, tenant)
     check_connector(lookout, tenant.principal, connector["public_id"])
-    _quiet(engine, tenant)
+    quiet_connector(engine, tenant)
     look_at_quiet_connectors(lookout, now=at("02:00"))
     _, run = due_run(engine, paused, tenant=tenant)
     workshop = replace(make_workshop(engine, paused), files=files)
     attempt_run(workshop, call_of(run), now=at("02:00"))
     roots.append(script.requests[0].files.root)
     assert roots == [tmp_path / slug] * 3
+
+
+def test_a_run_and_a_look_that_find_the_same_say_the_same(
+    engine: Engine, lookout: Lookout, paused: PausedQueue, script: Script
+) -> None:
+    for failure in (
+        StreamFailure("flight", PermanentError("No.", code="authorization", fault=Fault.LOGIN)),
+        StreamFailure("flight", TransientError("Away.", fault=Fault.UNAVAILABLE)),
+        StreamFailure("flight", TransientError("Ours.", code="internal")),
+        StreamFailure("flight", TransientError("Full.", code="dataset_busy")),
+    ):
+        tenant = make_tenant(engine)
+        _, run = due_run(engine, paused, tenant=tenant)
+        script.behaviour = lambda *_, failure=failure: replace(moved(), failures=(failure,))
+        script.finds = lambda _access, failure=failure: [failure]
+        by_run = _run(engine, paused, run)
+        connector = make_connector(engine, tenant)
+        check_connector(lookout, tenant.principal, connector["public_id"])
+        assert _health(engine, connector["id"]) == by_run
+
+
+@pytest.mark.parametrize("finds", [lambda _access: (), lambda _access: [GONE]])
+def test_a_look_says_nothing_about_a_config_that_was_changed_meanwhile(
+    lookout: Lookout, tenant: Tenant, script: Script, finds: Finds
+) -> None:
+    connector = make_connector(lookout.engine, tenant)
+
+    def finds_late(access: SourceAccess) -> Sequence[StreamFailure]:
+        _change(lookout.engine, tenant, connector)
+        return finds(access)
+
+    script.finds = finds_late
+    check_connector(lookout, tenant.principal, connector["public_id"])
+    assert _health(lookout.engine, connector["id"]) == ("unknown", None)
+
+
+@pytest.mark.parametrize("error", [None, PermanentError("No.", code="authorization")])
+def test_a_run_says_nothing_about_a_config_that_was_changed_meanwhile(
+    engine: Engine, paused: PausedQueue, script: Script, tenant: Tenant, error: Exception | None
+) -> None:
+    _, run = due_run(engine, paused, tenant=tenant)
+    with engine.connect() as connection:
+        query = text("SELECT public_id FROM workspace_connector WHERE id = :id")
+        public_id = connection.execute(query, {"id": run["connector_id"]}).scalar_one()
+
+    def work(*_: object) -> SyncResult:
+        _change(engine, tenant, {"public_id": public_id})
+        if error is not None:
+            raise error
+        return replace(moved(), watermarks=())
+
+    script.behaviour = work
+    assert _run(engine, paused, run) == ("unknown", None)
+
+
+def test_a_changed_config_is_looked_at_next(
+    lookout: Lookout, tenant: Tenant, script: Script
+) -> None:
+    connector = make_connector(lookout.engine, tenant)
+    script.finds = lambda _access: [GONE]
+    check_connector(lookout, tenant.principal, connector["public_id"])
+    assert look_at_quiet_connectors(lookout) == 0
+    script.finds = lambda _access: ()
+    _change(lookout.engine, tenant, connector)
+    assert look_at_quiet_connectors(lookout) == 1
+    assert _health(lookout.engine, connector["id"]) == ("healthy", None)
+
+
+def _change(engine: Engine, tenant: Tenant, connector: Row | dict[str, Any]) -> None:
+    """Give a connector another config, of which the same streams are read."""
+    streams = [{**CONFIG["streams"][0], "look_back_seconds": 60}]
+    config = {**CONFIG, "streams": streams}
+    change_connector(engine, tenant.principal, None, connector["public_id"], config=config)
+
+
+def test_a_stream_that_there_was_no_time_for_is_told_as_such_and_says_nothing(
+    lookout: Lookout, tenant: Tenant, script: Script
+) -> None:
+    connector = make_connector(lookout.engine, tenant)
+    left = TransientError("No time.", code="internal", fault=Fault.NOT_LOOKED_AT)
+    script.finds = lambda _access: [StreamFailure("later", left)]
+    report = check_connector(lookout, tenant.principal, connector["public_id"])
+    assert (report.findings, report.not_looked_at, report.is_ok) == ([], ["later"], False)
+    assert _health(lookout.engine, connector["id"]) == ("healthy", None)
+
+
+def test_a_look_begins_with_nothing_more_when_a_part_of_its_time_is_over(
+    lookout: Lookout, tenant: Tenant, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look_flow, "PATIENCE", timedelta(milliseconds=200))
+    connector = make_connector(lookout.engine, tenant)
+    seen: list[bool] = []
+
+    def finds(access: SourceAccess) -> Sequence[StreamFailure]:
+        seen.append(access.has_time())
+        access.lines.pause(0.15)
+        seen.append(access.has_time())
+        assert access.lines.left(timedelta(seconds=10)) < timedelta(milliseconds=60)
+        return ()
+
+    script.finds = finds
+    check_connector(lookout, tenant.principal, connector["public_id"])
+    assert seen == [True, False]

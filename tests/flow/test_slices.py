@@ -8,7 +8,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult, Watermark
+from shared.connectors.base import (
+    ConfirmLease,
+    StreamFailure,
+    SyncRequest,
+    SyncResult,
+    Watermark,
+)
+from shared.connectors.stream_troubles import PastFailure, failures_kept
 from shared.errors import TransientError
 from shared.flow import slices as slices_flow
 from shared.flow.attempt import AttemptResult, attempt_run
@@ -116,6 +123,23 @@ def test_a_slice_that_got_on_gives_the_run_all_its_attempts_back(
     [after] = runs_of(engine, schedule["id"])
     assert (after["status"], after["slices"]) == ("success", 2)
     assert script.requests[3].positions == {"flight": {"row": 50}}
+
+
+def test_a_stream_that_only_fails_once_more_ends_with_an_error_too(
+    engine: Engine, paused: PausedQueue, script: Script
+) -> None:
+    def failing(times: int) -> SyncResult:
+        away = StreamFailure("lines", TransientError("It is away."))
+        past = {"lines": PastFailure(away.error, times)}
+        place = {"flight": {"row": 50}, **failures_kept(past, [away])}
+        return replace(moved(cursor="5"), positions=place, failures=(away,))
+
+    schedule, _run = due_run(engine, paused)
+    script.behaviour = behave(failing(0), failing(1))
+    work(engine, paused, schedule, 1)
+    work(engine, paused, schedule, 2)
+    [after] = runs_of(engine, schedule["id"])
+    assert (after["status"], after["reason"]) == ("error", "cursor_stuck")
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,18 @@ from shared.errors import ConflictError, ForbiddenError, NotFoundError, Unauthen
 from shared.flow import workspaces as workspaces_flow
 from shared.flow.attempt import AttemptResult, attempt_run
 from shared.flow.schedules import Planner, change_schedule
-from shared.flow.workspaces import delete_workspace, disable_workspace, enable_workspace
+from shared.flow.workspaces import disable_workspace, enable_workspace
 from shared.store.connectors import insert_credential
 from shared.store.rows import Row
-from tests.factories import Tenant, at, make_connector, make_schedule, make_tenant, runs_of
+from tests.factories import (
+    Tenant,
+    at,
+    end_workspace,
+    make_connector,
+    make_schedule,
+    make_tenant,
+    runs_of,
+)
 from tests.flow.queues import PausedQueue
 from tests.flow.retiring import every_minute, trigger
 from tests.flow.workers import (
@@ -27,7 +35,7 @@ End = Callable[..., int]
 
 ENDS = [
     pytest.param(disable_workspace, "workspace_disabled", id="disabled"),
-    pytest.param(delete_workspace, "workspace_deleted", id="deleted"),
+    pytest.param(end_workspace, "workspace_deleted", id="deleted"),
 ]
 
 
@@ -99,7 +107,7 @@ def test_nothing_is_leased_any_more(
     ("end", "error", "code"),
     [
         pytest.param(disable_workspace, ForbiddenError, "workspace_disabled", id="disabled"),
-        pytest.param(delete_workspace, UnauthenticatedError, "workspace_deleted", id="deleted"),
+        pytest.param(end_workspace, UnauthenticatedError, "workspace_deleted", id="deleted"),
     ],
 )
 def test_a_change_by_somebody_who_was_let_in_before_is_refused(
@@ -199,11 +207,11 @@ def test_an_end_that_was_cut_off_is_completed_by_another(
     with monkeypatch.context() as patch:
         patch.setattr(workspaces_flow, step, cut_off)
         with pytest.raises(KeyboardInterrupt):
-            delete_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
+            end_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
     row = workspace_row(engine, tenant)
     assert (row["disabled_at"], row["deleted_at"]) == (at("02:00:50"), None)
 
-    assert delete_workspace(engine, tenant.workspace_id, now=at("02:00:55")) == 2
+    assert end_workspace(engine, tenant.workspace_id, now=at("02:00:55")) == 2
 
     assert workspace_row(engine, tenant)["deleted_at"] == at("02:00:55")
     assert {reason for *_, reason in fates(engine, schedule)} == {"workspace_deleted"}
@@ -222,11 +230,11 @@ def test_what_is_done_already_changes_nothing(
     assert workspace_row(engine, tenant)["disabled_at"] == at("02:01:10")
 
 
-@pytest.mark.parametrize("act", [disable_workspace, enable_workspace, delete_workspace])
+@pytest.mark.parametrize("act", [disable_workspace, enable_workspace, end_workspace])
 def test_a_deleted_workspace_is_not_found(
     engine: Engine, tenant: Tenant, act: Callable[..., object]
 ) -> None:
-    delete_workspace(engine, tenant.workspace_id)
+    end_workspace(engine, tenant.workspace_id)
     with pytest.raises(NotFoundError):
         act(engine, tenant.workspace_id)
 
@@ -245,7 +253,7 @@ def test_a_workspace_that_somebody_enables_meanwhile_is_not_ended_any_further(
     monkeypatch.setattr(workspaces_flow, "clear_marks", enabled_after)
 
     with pytest.raises(ConflictError, match="it is active now") as caught:
-        delete_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
+        end_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
 
     assert caught.value.code == "workspace_changed"
     assert {status for _, status, _ in fates(engine, schedule)} == {"scheduled"}
@@ -256,12 +264,12 @@ def test_other_workspaces_go_on(engine: Engine, paused: PausedQueue, tenant: Ten
     other = every_minute(engine, paused, make_tenant(engine))
     every_minute(engine, paused, tenant)
 
-    delete_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
+    end_workspace(engine, tenant.workspace_id, now=at("02:00:50"))
 
     assert fates(engine, other) == [("02:01", "scheduled", None), ("02:02", "scheduled", None)]
 
 
-@pytest.mark.parametrize(("end", "left"), [(disable_workspace, 1), (delete_workspace, 0)])
+@pytest.mark.parametrize(("end", "left"), [(disable_workspace, 1), (end_workspace, 0)])
 def test_a_deleted_workspace_keeps_no_secret(
     engine: Engine, tenant: Tenant, end: End, left: int
 ) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 from shared.connectors.base import (
     ConfirmLease,
     ConnectorConfig,
+    Offer,
     SourceAccess,
     SourceStream,
     StreamFailure,
@@ -25,7 +26,7 @@ from shared.flow import sources
 from shared.flow.attempt import Workshop
 from shared.flow.tick import run_tick
 from shared.store.rows import Row
-from tests.factories import at, make_schedule, make_tenant, runs_of
+from tests.factories import Tenant, at, make_connector, make_schedule, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 
 LEASE = timedelta(seconds=90)
@@ -65,10 +66,10 @@ class Script:
         """Find what the test says."""
         return self.finds(access)
 
-    def streams(self, access: SourceAccess) -> Sequence[SourceStream]:
+    def streams(self, access: SourceAccess) -> Offer:
         """Offer what the test says, if the source lets us in."""
         self.finds(access)
-        return self.offers
+        return Offer(self.offers)
 
     def sync(self, request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
         """Do what the test says."""
@@ -146,3 +147,12 @@ def due_run(engine: Engine, paused: PausedQueue, **schedule: object) -> tuple[Ro
 def tick(engine: Engine, paused: PausedQueue, now: datetime) -> None:
     look_ahead, budget = timedelta(seconds=90), timedelta(seconds=45)
     run_tick(engine, paused.queue, look_ahead=look_ahead, budget=budget, now=now)
+
+
+def quiet_connector(engine: Engine, tenant: Tenant, due: str = "01:00") -> Row:
+    """Return a connector whose look is due."""
+    connector = make_connector(engine, tenant)
+    with engine.begin() as connection:
+        query = text("UPDATE workspace_connector SET health_next_check_at = :at WHERE id = :id")
+        connection.execute(query, {"at": at(due), "id": connector["id"]})
+    return connector

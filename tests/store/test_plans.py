@@ -70,7 +70,14 @@ PARAMETERS = {
     },
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
     "wanted_errands": {"now": "2020-01-01T00:00Z", "soon": "1 min", "idle": "10 min"},
-    "claim_looks": {"now": "2020-01-01T00:00Z", "pause": "1 day", "page": 40},
+    "claim_looks": {
+        "now": "2020-01-01T00:00Z",
+        "after": 0,
+        "workspaces": 8,
+        "share": 2,
+        "put_off": "1 day",
+    },
+    "put_off_asleep": {"now": "2020-01-01T00:00Z", "put_off": "1 day", "page": 5000},
     "find_reading_run": {"connector_id": 1},
 }
 
@@ -122,6 +129,7 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "streams": "[]",
             "health": "healthy",
             "health_reason": None,
+            "quiet": "26 hours",
             "shown_status": "success",
             "shown_error": None,
             "kind": "succeeded",

@@ -42,6 +42,9 @@ class Caller:
     def patch(self, path: str, body: object) -> TestResponse:
         return self.client.patch(path, json=body, headers=self._headers())
 
+    def delete(self, path: str) -> TestResponse:
+        return self.client.delete(path, headers=self._headers())
+
     def new_connector(self, name: str = "Flights") -> str:
         body = {"type": "database", "name": name, "config": CONFIG}
         return self.post("/api/v2/connectors", body).json["id"]

@@ -4,6 +4,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
 
 from shared.flow import connectors as connectors_flow
 from shared.flow.sources import secrets_of
@@ -142,20 +143,66 @@ def test_a_page_that_makes_no_sense_is_refused(alice: Caller, query: str) -> Non
 @pytest.mark.parametrize(
     "body",
     [
-        b'{"type": "database", "name": "a\\u0000b", "config": {}}',
-        b'{"type": "database", "name": "x", "config": {"\\u0000": 1}}',
         b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        b'"a"',
     ],
-    ids=["nul", "nul in a key", "nested"],
+    ids=["nested", "no object"],
 )
-def test_a_body_that_no_database_or_parser_takes_is_refused(alice: Caller, body: bytes) -> None:
-    answer = alice.client.post(
+def test_a_body_that_no_parser_takes_is_refused(alice: Caller, body: bytes) -> None:
+    answer = _post(alice, body)
+    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"type": "database", "name": "a%sb", "config": {}}', "/name"),
+        (b'{"type": "database", "name": "x", "config": {"%s": 1}}', "/config"),
+        (b'{"type": "database", "name": "x", "config": {"url": "%s"}}', "/config/url"),
+        (b'{"type": "x", "config": {"streams": [{}, {"t": ["", "%s"]}]}}', "/config/streams/1/t/1"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("character", "reason"),
+    [(b"\\u0000", "NUL"), (b"\\ud800", "surrogate"), (b"\\udc00x", "surrogate")],
+)
+def test_a_text_that_no_database_can_hold_is_named(
+    alice: Caller, body: bytes, pointer: str, character: bytes, reason: str
+) -> None:
+    answer = _post(alice, body % character)
+    assert answer.status_code == 422
+    (error,) = answer.json["errors"]
+    assert (error["pointer"], error["code"]) == (pointer, "text_form")
+    assert reason in error["reason"]
+
+
+def test_a_whole_surrogate_pair_is_a_character(alice: Caller) -> None:
+    answer = _post(alice, b'{"type": "x", "name": "\\ud83d\\ude00", "config": {}}')
+    assert {error["pointer"] for error in answer.json["errors"]} == {"/type"}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v2/connector-types/%00",
+        "/api/v2/connectors?cursor=%00",
+        "/api/v2/connectors/{}/watermarks/%00",
+    ],
+)
+def test_an_address_with_a_nul_character_is_refused(alice: Caller, path: str) -> None:
+    path = path.format(alice.new_connector())
+    for answer in (alice.get(path), alice.delete(path)):
+        assert answer.status_code in (400, 405)
+        assert answer.mimetype == "application/problem+json"
+
+
+def _post(caller: Caller, body: bytes) -> TestResponse:
+    return caller.client.post(
         "/api/v2/connectors",
         data=body,
-        headers={"Authorization": f"Bearer {alice.key}"},
+        headers={"Authorization": f"Bearer {caller.key}"},
         content_type="application/json",
     )
-    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
 
 
 def test_the_answer_to_a_body_of_nonsense_is_bounded(alice: Caller) -> None:
@@ -300,5 +347,51 @@ def test_two_changes_at_once_do_not_write_over_each_other(
         return original(*arguments)
 
     monkeypatch.setattr(connectors_flow, "_sealed", rotate_first)
-    late = alice.patch(connector, {"config": MORE_STREAMS})
+    late = alice.patch(connector, {"config": {**MORE_STREAMS, "password": "late"}})
     assert (late.status_code, late.json["code"]) == (409, "changed_meanwhile")
+
+
+def test_other_streams_leave_a_password_alone_that_changes_at_the_same_time(
+    alice: Caller, wiring: Wiring, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = _sealed(alice)
+    original = connectors_flow.require_referred
+
+    def rotate_first(*arguments: Any, **named: Any) -> Any:
+        monkeypatch.setattr(connectors_flow, "require_referred", original)
+        rotated = alice.patch(connector, {"config": {**CONFIG, "password": "rotated"}})
+        assert rotated.status_code == 200
+        return original(*arguments, **named)
+
+    monkeypatch.setattr(connectors_flow, "require_referred", rotate_first)
+    late = alice.patch(connector, {"config": MORE_STREAMS})
+    assert late.status_code == 200
+    assert late.json["config"]["streams"][0]["table"] == "crew"
+    assert _password(wiring, late.json["id"]) == "rotated"
+
+
+def test_the_state_of_a_stream_that_is_not_selected_any_more_is_forgotten(
+    alice: Caller, wiring: Wiring
+) -> None:
+    connector = alice.post("/api/v2/connectors", body()).headers["Location"]
+    stored = alice.get(connector).json["config"]
+    with wiring.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO connector_stream (connector_id, stream, workspace_id, status, run_id)"
+                " SELECT id, stream, workspace_id, 'failed', 1 FROM workspace_connector,"
+                " unnest(ARRAY['flight', 'crew']) AS s (stream) WHERE public_id = :id"
+            ),
+            {"id": connector.rpartition("/")[2]},
+        )
+    crew = {"table": "crew", "primary_key": ["id"]}
+    alice.patch(connector, {"config": {**stored, "streams": [*CONFIG["streams"], crew]}})
+    assert _stream_states(wiring) == ["crew", "flight"]
+    assert alice.patch(connector, {"config": stored}).status_code == 200
+    assert _stream_states(wiring) == ["flight"]
+
+
+def _stream_states(wiring: Wiring) -> list[str]:
+    with wiring.engine.connect() as connection:
+        query = text("SELECT stream FROM connector_stream ORDER BY stream")
+        return list(connection.execute(query).scalars())

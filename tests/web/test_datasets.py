@@ -9,9 +9,12 @@ import pytest
 from psycopg2.errors import InsufficientPrivilege, ReadOnlySqlTransaction
 from sqlalchemy import Engine, make_url, text
 
+from shared.connectors.dataset.address import DatasetPlace
 from shared.domain.dataset import dataset_name
+from shared.flow import datasets as datasets_flow
 from shared.web.app import create_app
 from shared.wiring import Wiring
+from tests.factories import Tenant, end_workspace
 from tests.web.conftest import Caller
 
 
@@ -88,7 +91,9 @@ def test_a_database_that_cannot_be_reached_is_told(wiring: Wiring, alice: Caller
     caller = replace(alice, client=create_app(away).test_client())
     answer = caller.get(f"/api/v2/connectors/{connector}/dataset")
     away.close()
-    assert (answer.status_code, answer.json["code"]) == (424, "dataset_unavailable")
+    assert (answer.status_code, answer.json["code"]) == (503, "dataset_unavailable")
+    assert int(answer.headers["Retry-After"]) > 0
+    assert "fault" not in answer.json or answer.json["fault"] is None
 
 
 @pytest.fixture
@@ -97,9 +102,7 @@ def reader(alice: Caller, schema: str, engine: Engine) -> Iterator[dict]:
     answer = alice.post("/api/v2/dataset-reader")
     assert answer.status_code == 201, answer.text
     yield answer.json
-    with engine.begin() as connection:
-        for verb in ("DROP OWNED BY", "DROP ROLE"):
-            connection.execute(text(f"{verb} {answer.json['user']}"))
+    assert alice.delete("/api/v2/dataset-reader").status_code in (204, 401)  # or all is deleted
 
 
 def _ask(url: str, query: str) -> list[tuple]:
@@ -164,3 +167,76 @@ def test_datasets_are_for_their_workspace_and_logins_for_its_admins(
     assert replace(bob, client=at_home).get(_path(schema)).status_code == 200
     assert replace(mallory, client=at_home).get(_path(schema)).status_code == 404
     assert replace(bob, client=at_home).post("/api/v2/dataset-reader").status_code == 403
+    assert replace(bob, client=at_home).delete("/api/v2/dataset-reader").status_code == 403
+
+
+def test_a_login_is_revoked_as_often_as_one_asks(alice: Caller, reader: dict) -> None:
+    for _ in range(2):
+        assert alice.delete("/api/v2/dataset-reader").status_code == 204
+        with pytest.raises(psycopg2.OperationalError):
+            _ask(reader["url"], "SELECT 1")
+
+
+def test_the_login_of_a_deleted_workspace_is_gone_and_its_datasets_are_not(
+    reader: dict, schema: str, engine: Engine, tenant: Tenant
+) -> None:
+    end_workspace(engine, tenant.workspace_id)
+    with pytest.raises(psycopg2.OperationalError):
+        _ask(reader["url"], "SELECT 1")
+    with engine.connect() as connection:
+        query = text("SELECT count(*) FROM pg_roles WHERE rolname = :role")
+        assert connection.execute(query, {"role": reader["user"]}).scalar_one() == 0
+        assert connection.execute(text(f"SELECT count(*) FROM {schema}.flight")).scalar_one() == 7
+
+
+def test_the_login_says_how_to_connect_from_outside(
+    alice: Caller, wiring: Wiring, dataset_url: str, reader: dict
+) -> None:
+    public = "postgresql://data.example.com:6432/sets?sslmode=verify-full"
+    settings = replace(wiring.settings, dataset_url=dataset_url, dataset_public_url=public)
+    home = Wiring(settings, service="test")
+    shown = (
+        replace(alice, client=create_app(home).test_client()).post("/api/v2/dataset-reader").json
+    )
+    home.close()
+    assert shown["url"] == (
+        f"postgresql://{shown['user']}:{shown['password']}@data.example.com:6432/sets"
+        "?sslmode=verify-full"
+    )
+    assert (shown["host"], shown["port"], shown["sslmode"]) == (
+        "data.example.com",
+        6432,
+        "verify-full",
+    )
+
+
+def test_a_deployment_without_an_address_for_others_says_what_is_missing(
+    alice: Caller, wiring: Wiring, dataset_url: str, reader: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    socket = DatasetPlace((), "sets", None)
+    monkeypatch.setattr(datasets_flow, "place_of", lambda *_: socket)
+    shown = alice.post("/api/v2/dataset-reader").json
+    assert (shown["url"], shown["host"], shown["port"]) == (None, None, None)
+    assert "SYNCLINE_DATASET_PUBLIC_URL" in shown["url_missing"]
+
+
+def test_a_deployment_that_may_make_no_logins_says_so_as_its_own_trouble(
+    alice: Caller, wiring: Wiring, dataset_url: str, engine: Engine
+) -> None:
+    with engine.begin() as connection:
+        for statement in (
+            "DROP ROLE IF EXISTS plain",
+            "CREATE ROLE plain LOGIN",
+            f"GRANT CREATE ON DATABASE {engine.url.database} TO plain",
+        ):
+            connection.execute(text(statement))
+    plain = make_url(dataset_url).set(username="plain").render_as_string(hide_password=False)
+    home = Wiring(replace(wiring.settings, dataset_url=plain), service="test")
+    answer = replace(alice, client=create_app(home).test_client()).post("/api/v2/dataset-reader")
+    home.close()
+    with engine.begin() as connection:
+        for verb in ("DROP OWNED BY", "DROP ROLE"):
+            connection.execute(text(f"{verb} plain"))
+    assert (answer.status_code, answer.json["code"]) == (503, "deployment")
+    assert "CREATEROLE" in answer.json["detail"]
+    assert "Retry-After" not in answer.headers

@@ -2,13 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 
 import pytest
 from sqlalchemy import Engine, make_url, text
 
+from shared.connectors import looking
+from shared.flow import look as look_flow
+from shared.flow.gate import Gate
+from shared.web import look as look_routes
 from shared.web.app import create_app
 from shared.wiring import Wiring
+from tests.factories import Tenant
 from tests.web.conftest import Caller
 
 
@@ -92,3 +98,42 @@ def test_a_look_is_for_editors_of_the_workspace(
     assert bob.get(f"{connector}/streams").status_code == 403
     assert mallory.post(f"{connector}/check").status_code == 404
     assert mallory.get(f"{connector}/streams").status_code == 404
+
+
+def test_too_many_looks_at_once_are_refused_for_a_while(
+    alice: Caller, mallory: Caller, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector, other = alice.new_connector(), mallory.new_connector()
+    gate = Gate(at_once=3, of_one=1, what="looks", pause=timedelta(seconds=7))
+    monkeypatch.setattr(look_routes, "_gate", gate)
+    with gate.passed(tenant.workspace_id):
+        for answer in (
+            alice.post(f"/api/v2/connectors/{connector}/check"),
+            alice.get(f"/api/v2/connectors/{connector}/streams"),
+        ):
+            assert (answer.status_code, answer.json["code"]) == (429, "busy")
+            assert answer.headers["Retry-After"] == "7"
+        assert mallory.post(f"/api/v2/connectors/{other}/check").status_code == 200
+    assert alice.post(f"/api/v2/connectors/{connector}/check").status_code == 200
+
+
+def test_more_streams_than_are_told_are_told_as_such(
+    alice_at_home: Caller, source_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = _connector(alice_at_home, source_url)
+    whole = alice_at_home.get(f"{connector}/streams").json
+    assert whole["truncated"] is False
+    monkeypatch.setattr(looking, "MOST_STREAMS", 2)
+    part = alice_at_home.get(f"{connector}/streams").json
+    assert (part["items"], part["truncated"]) == (whole["items"][:2], True)
+
+
+def test_streams_that_there_was_no_time_for_are_named_and_it_is_not_ok(
+    alice_at_home: Caller, source_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    streams = [{"table": "shop", "schema": "look"}, {"table": "workspace", "schema": "public"}]
+    body = {"type": "database", "name": "Shop", "config": {"url": source_url, "streams": streams}}
+    connector = alice_at_home.post("/api/v2/connectors", body).headers["Location"]
+    monkeypatch.setattr(look_flow, "_BEGINNING", 0)
+    shown = alice_at_home.post(f"{connector}/check").json
+    assert (shown["ok"], shown["findings"], shown["not_looked_at"]) == (False, [], ["workspace"])

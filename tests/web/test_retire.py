@@ -5,8 +5,8 @@ from google.cloud import tasks_v2
 from sqlalchemy import Engine
 from werkzeug.test import TestResponse
 
-from shared.flow.workspaces import delete_workspace, disable_workspace, enable_workspace
-from tests.factories import CONFIG, Tenant
+from shared.flow.workspaces import disable_workspace, enable_workspace
+from tests.factories import CONFIG, Tenant, end_workspace
 from tests.web.conftest import Caller
 
 pytestmark = pytest.mark.usefixtures("queue_client")
@@ -164,7 +164,7 @@ def test_the_keys_of_a_disabled_workspace_are_refused_until_it_is_enabled(
 def test_the_keys_of_a_deleted_workspace_are_nobodys(
     alice: Caller, engine: Engine, tenant: Tenant
 ) -> None:
-    delete_workspace(engine, tenant.workspace_id)
+    end_workspace(engine, tenant.workspace_id)
     answer = alice.get("/api/v2/connectors")
     assert (answer.status_code, answer.json["code"]) == (401, "workspace_deleted")
     assert "Bearer" in answer.headers["WWW-Authenticate"]

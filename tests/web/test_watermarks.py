@@ -1,3 +1,4 @@
+import re
 from uuid import uuid4
 
 import pytest
@@ -36,9 +37,24 @@ def test_a_watermark_is_set_shown_and_reset(alice: Caller) -> None:
     assert delete(alice, path(connector, "flight")).status_code == 404
 
 
+@pytest.mark.parametrize("first", ["2026-03-01T08:00:00Z", "2026-03-01T08:00:00"])
+@pytest.mark.parametrize("day", ["2026-03-01", "2026-03-01Z", "2026-03-01+02:00", "2026-W09-7"])
+def test_whatever_form_an_error_proposes_is_accepted(alice: Caller, first: str, day: str) -> None:
+    connector = alice.new_connector()
+    assert alice.put(path(connector, "flight"), {"value": first}).status_code == 200
+    answer = alice.put(path(connector, "flight"), {"value": day})
+    if answer.status_code == 422:
+        (error,) = answer.json["errors"]
+        proposed = re.search(r"write it as (\S+?)(?:,|$)", error["hint"])
+        assert proposed is not None
+        answer = alice.put(path(connector, "flight"), {"value": proposed[1]})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("body", "pointer"),
     [
+        ({"value": "a\ud800"}, "/value"),
         ({}, "/value"),
         ({"value": 7}, "/value"),
         ({"value": ""}, "/value"),

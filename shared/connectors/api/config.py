@@ -8,7 +8,13 @@ from pydantic import ConfigDict, Field, field_validator, model_validator
 from shared.connectors.api.paging_config import NoPages, Pagination
 from shared.connectors.api.stream_config import Place, StreamConfig
 from shared.connectors.base import ConnectorConfig
-from shared.connectors.json_http.auth_config import ApiKeyAuth, Auth, KeyPlace, NoAuth
+from shared.connectors.json_http.auth_config import (
+    ApiKeyAuth,
+    Auth,
+    AuthorizationCodeAuth,
+    KeyPlace,
+    NoAuth,
+)
 from shared.connectors.json_http.texts import (
     MODEL,
     HeaderName,
@@ -16,6 +22,7 @@ from shared.connectors.json_http.texts import (
     Url,
     each_once,
 )
+from shared.connectors.oauth_client import OAuthClient
 from shared.egress.origins import forbidden_headers
 
 _MAX_STREAMS = 200
@@ -112,6 +119,15 @@ class ApiConfig(ConnectorConfig):
         return {
             stream["name"]: (stream.get("cursor") or {}).get("field") for stream in plain["streams"]
         }
+
+    @classmethod
+    def needs_grant(cls, plain: Mapping[str, Any]) -> bool:
+        """Tell whether a person has to authorize the connector."""
+        return plain.get("auth", {}).get("type") == "oauth2_authorization_code"
+
+    def oauth_client(self) -> OAuthClient | None:
+        """Return where a person authorizes the connector; None if nobody has to."""
+        return self.auth.client() if isinstance(self.auth, AuthorizationCodeAuth) else None
 
     @property
     def key_parameter(self) -> str | None:

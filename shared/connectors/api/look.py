@@ -1,7 +1,8 @@
 """What the streams of an API show, and whether they can be read: without dlt."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, TypeVar, cast
 
 from shared.connectors.access_failures import access_failure
 from shared.connectors.api.asks import first_ask, parent_of
@@ -9,14 +10,17 @@ from shared.connectors.api.config import ApiConfig
 from shared.connectors.api.record_paths import records_of
 from shared.connectors.api.session import open_session
 from shared.connectors.api.stream_config import StreamConfig
-from shared.connectors.base import SourceAccess, SourceStream, StreamFailure
+from shared.connectors.base import Offer, SourceAccess, SourceStream, StreamFailure
 from shared.connectors.json_http.answers import Record, is_object
 from shared.connectors.json_http.cursor import Cursor, Window
 from shared.connectors.json_http.fields import columns_of, cursors_of, key_of
 from shared.connectors.json_http.intake import check_key, cursor_misfit
-from shared.connectors.json_http.looks import failed_look, is_of_the_connector
+from shared.connectors.json_http.looks import is_of_the_connector
 from shared.connectors.json_http.session import JsonSession
-from shared.errors import PermanentError, SynclineError
+from shared.connectors.looking import failures_of, readable_of
+from shared.errors import PermanentError
+
+Found = TypeVar("Found")
 
 
 def check(access: SourceAccess) -> Sequence[StreamFailure]:
@@ -26,57 +30,37 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
     `PermanentError` if none could be read, since the API cannot be reached or lets us not in.
     """
     config = cast("ApiConfig", access.config)
-    failures: list[StreamFailure] = []
-    for stream, found in _looks(access, config, smallest=True):
-        if isinstance(found, SynclineError):
-            failures.append(failed_look(stream.name, found))
-        else:
-            problem = _misfit(stream, found)
-            failures += [] if problem is None else [StreamFailure(stream.name, problem)]
-    return failures
+
+    def looks(look: _Look) -> Sequence[StreamFailure]:
+        misfits = ((one.name, partial(_misfit, look, one)) for one in config.streams)
+        return failures_of(access, misfits, is_of_the_connector)
+
+    return _looked(access, config, looks, smallest=True)
 
 
-def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
+def offered_streams(access: SourceAccess) -> Offer:
     """Return the configured streams that can be read, with the fields of their first pages.
 
     `primary_key` is the configured one if it tells the records apart, and else a field that does.
     Raises `TransientError` or `PermanentError` if none can be read.
     """
     config = cast("ApiConfig", access.config)
-    offered: list[SourceStream] = []
-    failures: list[StreamFailure] = []
-    for stream, found in _looks(access, config, smallest=False):
-        if isinstance(found, SynclineError):
-            failures.append(failed_look(stream.name, found))
-        else:
-            offered.append(_offered(stream, found))
-    if not offered:
-        raise failures[0].error
-    return offered
+
+    def looks(look: _Look) -> Offer:
+        streams = (partial(_offered, look, one) for one in config.streams)
+        return readable_of(access, streams, is_of_the_connector)
+
+    return _looked(access, config, looks, smallest=False)
 
 
-def _looks(
-    access: SourceAccess, config: ApiConfig, *, smallest: bool
-) -> Sequence[tuple[StreamConfig, list[Record] | SynclineError]]:
-    """Return what the first page of each stream has, or why it cannot be read.
-
-    Raises `SynclineError` if no stream can be read for a reason that is the connector's.
-    """
-    looks: list[tuple[StreamConfig, list[Record] | SynclineError]] = []
+def _looked(
+    access: SourceAccess, config: ApiConfig, looks: Callable[["_Look"], Found], *, smallest: bool
+) -> Found:
     try:
         with access.lines.watched(), open_session(access) as session:
-            look = _Look(session, config, smallest=smallest)
-            for stream in config.streams:
-                try:
-                    looks.append((stream, look.records_of(stream)))
-                except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
-                    failure = access_failure(error)
-                    if is_of_the_connector(failure):
-                        raise failure from None
-                    looks.append((stream, failure))
+            return looks(_Look(session, config, smallest=smallest))
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
         raise access_failure(error) from None
-    return looks
 
 
 class _Look:
@@ -112,8 +96,9 @@ class _Look:
         return [{**record, **own} for record in records if is_object(record)]
 
 
-def _misfit(stream: StreamConfig, records: Sequence[Record]) -> PermanentError | None:
+def _misfit(look: _Look, stream: StreamConfig) -> PermanentError | None:
     """Return what is wrong with the settings of a stream that can be read."""
+    records = look.records_of(stream)
     try:
         check_key(stream.name, stream.primary_key, records)
     except PermanentError as error:
@@ -122,7 +107,8 @@ def _misfit(stream: StreamConfig, records: Sequence[Record]) -> PermanentError |
     return cursor_misfit(cursor, records)
 
 
-def _offered(stream: StreamConfig, records: Sequence[Record]) -> SourceStream:
+def _offered(look: _Look, stream: StreamConfig) -> SourceStream:
+    records = look.records_of(stream)
     columns = columns_of(records)
     key = key_of(stream.primary_key, records)
     settings = stream.model_dump(mode="json", exclude_defaults=True)

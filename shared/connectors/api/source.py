@@ -15,8 +15,8 @@ from shared.connectors.json_http.session import JsonSession
 from shared.connectors.json_http.spool import Spool
 from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
-from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.streams import Stream, Whole
 from shared.connectors.watermarks import CursorValue
 
 

@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from shared.connectors.base import ConnectorConfig
-from shared.connectors.json_http.auth_config import Auth, NoAuth
+from shared.connectors.json_http.auth_config import NoAuth, UnattendedAuth
 from shared.connectors.json_http.texts import (
     MODEL,
     PLACEHOLDER,
@@ -198,7 +198,7 @@ class BufdirConfig(ConnectorConfig):
     model_config = MODEL | ConfigDict(title="Bufdir report")
 
     endpoint: EndpointConfig
-    auth: Auth = Field(default_factory=NoAuth)
+    auth: UnattendedAuth = Field(default_factory=NoAuth)
     dataset: DatasetConfig
     format: Format = Field(default_factory=lambda: JsonFormat(type="json"))
     most_rows: int = Field(

@@ -9,6 +9,7 @@ from shared.connectors.base import ReadableDataset, SourceAccess
 from shared.connectors.bufdir.config import BufdirConfig
 from shared.connectors.driver_failures import driver_label, loading_kind
 from shared.connectors.failure_kinds import told
+from shared.domain.bigquery_address import is_bigquery
 from shared.domain.fault import Fault
 from shared.egress.lines import STATEMENT
 from shared.errors import PermanentError, SynclineError
@@ -17,11 +18,27 @@ _IDLE = timedelta(seconds=60)
 _LOCK = timedelta(seconds=60)
 
 
+def require_postgresql(dataset_url: str) -> None:
+    """Raise `PermanentError` where datasets are not in PostgreSQL, by which reports are sent once.
+
+    A receipt is committed before its request and locked while it goes out; BigQuery has no such
+    rows.
+    """
+    if is_bigquery(dataset_url):
+        raise PermanentError(
+            "Reports are made of datasets in PostgreSQL, and those of this deployment are in"
+            " BigQuery: send them from a deployment whose SYNCLINE_DATASET_URL is PostgreSQL's.",
+            fault=Fault.SETTINGS,
+        )
+
+
 def reported_dataset(access: SourceAccess) -> ReadableDataset:
     """Return the dataset to report from; raise `PermanentError` if it is not this workspace's."""
     config = access.config
     if isinstance(config, BufdirConfig) and config.dataset.connector_id in access.datasets:
-        return access.datasets[config.dataset.connector_id]
+        dataset = access.datasets[config.dataset.connector_id]
+        require_postgresql(dataset.url)
+        return dataset
     raise PermanentError(
         "The workspace has no connector with the id in dataset.connector_id any more: choose"
         " another one.",

@@ -9,7 +9,13 @@ import certifi
 import psycopg2
 
 from shared.connectors.access_failures import access_failure
-from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
+from shared.connectors.base import (
+    Offer,
+    SourceAccess,
+    SourceColumn,
+    SourceStream,
+    StreamFailure,
+)
 from shared.connectors.bufdir.config import STREAM, BufdirConfig
 from shared.connectors.bufdir.dataset import dataset_trouble, reported_dataset, set_reading
 from shared.connectors.bufdir.endpoint import open_endpoint
@@ -33,22 +39,21 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
     return ()
 
 
-def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
+def offered_streams(access: SourceAccess) -> Offer:
     """Return the report, with the columns that it sends."""
     config = cast("BufdirConfig", access.config)
     with access.lines.watched():
         table = _table_of(access, config)
     columns = [(one.sent_as, *table.types[one.column]) for one in config.dataset.columns]
-    return [
-        SourceStream(
-            name=STREAM,
-            kind="report",
-            primary_key=(),
-            cursors=(),
-            columns=tuple(SourceColumn(*column) for column in columns),
-            settings={},
-        )
-    ]
+    report = SourceStream(
+        name=STREAM,
+        kind="report",
+        primary_key=(),
+        cursors=(),
+        columns=tuple(SourceColumn(*column) for column in columns),
+        settings={},
+    )
+    return Offer([report])
 
 
 def _table_of(access: SourceAccess, config: BufdirConfig) -> ReportTable:
@@ -69,7 +74,7 @@ def _reach(access: SourceAccess, url: str) -> None:
     """Connect to the endpoint, with TLS if it has it, and hang up."""
     scheme, host, port = origin_of(url)
     try:
-        with access.guard.connect(host, port) as plain:
+        with access.guard.connect(host, port, lines=access.lines) as plain:
             line = access.lines.add(plain.fileno(), CONNECT)
             try:
                 if scheme == "https":

@@ -17,7 +17,12 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from shared.clock import utc_now
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
 from shared.connectors.bufdir.config import STREAM, BufdirConfig
-from shared.connectors.bufdir.dataset import dataset_trouble, reported_dataset, set_reading
+from shared.connectors.bufdir.dataset import (
+    dataset_trouble,
+    reported_dataset,
+    require_postgresql,
+    set_reading,
+)
 from shared.connectors.bufdir.endpoint import Endpoint, Letter, open_endpoint
 from shared.connectors.bufdir.payload import Payload, make_payload
 from shared.connectors.bufdir.receipts import Begun, Identity, Receipt, Receipts
@@ -52,6 +57,7 @@ def sync(request: SyncRequest, confirm_lease: ConfirmLease) -> SyncResult:
     """
     config = cast("BufdirConfig", request.config)
     zone = load_zone(request.timezone)
+    require_postgresql(request.dataset_url)
     with request.lines.watched(), _turn(request, confirm_lease) as connection:
         receipts = Receipts(connection, request.dataset_name, request.connector_id)
         receipts.make(request.reader)

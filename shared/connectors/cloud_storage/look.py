@@ -2,12 +2,19 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from pathlib import PurePosixPath
 from typing import cast
 
 from shared.connectors.access_failures import access_failure
-from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
+from shared.connectors.base import (
+    Offer,
+    SourceAccess,
+    SourceColumn,
+    SourceStream,
+    StreamFailure,
+)
 from shared.connectors.cloud_storage.config import CloudStorageConfig
 from shared.connectors.cloud_storage.formats import ending_of, format_of, open_reader
 from shared.connectors.cloud_storage.globs import common_prefix
@@ -16,6 +23,7 @@ from shared.connectors.cloud_storage.opening import open_store
 from shared.connectors.cloud_storage.store import Store, StoredFile
 from shared.connectors.cloud_storage.stream_config import FILE, MODIFIED_AT, ROW, StreamConfig
 from shared.connectors.cloud_storage.unreadable import UnreadableRecords
+from shared.connectors.looking import failures_of, offer_within
 from shared.domain.fault import Fault
 from shared.errors import PermanentError, TransientError
 
@@ -34,25 +42,25 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
     config = cast("CloudStorageConfig", access.config)
     try:
         with access.lines.watched(), open_store(config, access) as store:
-            return list(_failures(store, config.streams))
+            looks = ((one.name, partial(_problem_of, store, one)) for one in config.streams)
+            return failures_of(access, looks, lambda _: True)
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote a server)
         raise access_failure(error) from None
 
 
-def _failures(store: Store, streams: Sequence[StreamConfig]) -> Iterator[StreamFailure]:
-    for stream in streams:
-        newest, is_all = _newest(store, stream)
-        if newest is None:
-            if is_all:
-                yield StreamFailure(stream.name, _nothing(stream))
-            continue
-        try:
-            _columns(store, newest, stream)
-        except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote a server)
-            failure = access_failure(error)
-            if not isinstance(failure, TransientError | PermanentError) or _is_of_all(failure):
-                raise failure from None
-            yield StreamFailure(stream.name, failure)
+def _problem_of(store: Store, stream: StreamConfig) -> TransientError | PermanentError | None:
+    """Return what is wrong with a stream; what it raises concerns them all."""
+    newest, is_all = _newest(store, stream)
+    if newest is None:
+        return _nothing(stream) if is_all else None
+    try:
+        _columns(store, newest, stream)
+    except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote a server)
+        failure = access_failure(error)
+        if not isinstance(failure, TransientError | PermanentError) or _is_of_all(failure):
+            raise failure from None
+        return failure
+    return None
 
 
 def _is_of_all(failure: TransientError | PermanentError) -> bool:
@@ -76,7 +84,7 @@ def _nothing(stream: StreamConfig) -> PermanentError:
     )
 
 
-def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
+def offered_streams(access: SourceAccess) -> Offer:
     """Return the configured streams, and one for each folder and ending that none of them reads.
 
     Raises `TransientError` or `PermanentError`.
@@ -84,8 +92,8 @@ def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
     config = cast("CloudStorageConfig", access.config)
     try:
         with access.lines.watched(), open_store(config, access) as store:
-            configured = [_configured(store, stream) for stream in config.streams]
-            return [*configured, *_suggested(store, config)]
+            configured = (_configured(store, stream) for stream in config.streams)
+            return offer_within(access, chain(configured, _suggested(store, config)))
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote a server)
         raise access_failure(error) from None
 

@@ -8,8 +8,8 @@ from shared.connectors.cloud_storage.store import Store
 from shared.connectors.cloud_storage.stream_config import StreamConfig, SyncMode
 from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
-from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.streams import Stream, Whole
 
 
 def begin_reading(

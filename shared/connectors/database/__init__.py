@@ -1,4 +1,4 @@
-"""The connector type `database`: tables of PostgreSQL, MySQL or MariaDB, or of a SQLite file."""
+"""The connector type `database`: tables of PostgreSQL, MySQL, MariaDB, SQL Server or SQLite."""
 
 from shared.connectors.database.config import DatabaseConfig
 from shared.connectors.folder_type import FolderType

@@ -4,14 +4,12 @@ Every value lands exactly. A type that a dataset does not know is selected as te
 itself writes it.
 """
 
-from ctypes import c_float
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     Column,
     ColumnElement,
-    Dialect,
     Double,
     Text,
     cast,
@@ -33,13 +31,14 @@ from sqlalchemy.types import (
     Numeric,
     String,
     Time,
-    TypeDecorator,
     TypeEngine,
     Uuid,
 )
 
 from shared.connectors.database.plans import ColumnPlan, Kind
+from shared.connectors.database.single import Single
 from shared.connectors.database.sqlite_types import Stored, plan_stored
+from shared.connectors.database.sqlserver_types import plan_sql_server
 
 CURSOR_KINDS = frozenset(
     {Kind.BIGINT, Kind.DATE, Kind.DECIMAL, Kind.DOUBLE, Kind.TEXT, Kind.TIMESTAMP}
@@ -51,30 +50,15 @@ _SORTED_CHARACTERS = 255
 _WRITTEN_LETTERS = 36
 """A UUID takes so many as text, and no time of day takes more."""
 
-_SINGLE_DIGITS = 9
-"""So many digits tell every number of single precision from all others."""
 
-
-class _Single(TypeDecorator[float]):
-    """A number of single precision, read as a double and told by as few digits as it needs."""
-
-    impl = Double(asdecimal=False)
-    cache_ok = True
-
-    def process_result_value(
-        self,
-        value: float | None,
-        dialect: Dialect,  # noqa: ARG002 (SQLAlchemy's signature)
-    ) -> float | None:
-        """Return the double with the fewest digits that is this number in single precision."""
-        if value is None:
-            return None
-        written = (float(f"{value:.{digits}g}") for digits in range(6, _SINGLE_DIGITS + 1))
-        return next((short for short in written if c_float(short).value == value), value)
-
-
-def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)
+def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:
     """Return how a column of a source lands; `dialect` is SQLAlchemy's name for its kind."""
+    if dialect == "mssql":
+        return plan_sql_server(column)
+    return _plan_known(column, dialect)
+
+
+def _plan_known(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR0911 (a table)
     name, kind_of = column.name, column.type
     match kind_of:
         case Boolean():
@@ -107,7 +91,7 @@ def plan_column(column: Column[Any], dialect: str) -> ColumnPlan:  # noqa: PLR09
 def _as_double(column: Column[Any]) -> ColumnElement[Any]:
     if isinstance(column.type, mysql.FLOAT):
         # Written by the server itself it has six digits, and is rounded; a sum is a double.
-        return type_coerce(column + literal_column("0e0"), _Single())
+        return type_coerce(column + literal_column("0e0"), Single())
     return type_coerce(column, Double(asdecimal=False))
 
 

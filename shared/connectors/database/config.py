@@ -18,7 +18,7 @@ from sqlalchemy import URL, make_url
 
 from shared.connectors.base import ConnectorConfig
 from shared.connectors.database.tls import Tls, TlsMode, check_certificates, check_pair
-from shared.connectors.database.urls import is_file, normalised, parsed
+from shared.connectors.database.urls import is_file, kind_of, normalised, parsed
 
 _MAX_IDENTIFIER = 128
 _MAX_STREAMS = 200
@@ -147,7 +147,11 @@ class DatabaseConfig(ConnectorConfig):
     url: str = Field(
         min_length=1,
         max_length=1_000,
-        examples=["postgresql://reader@db.example.com:5432/shop", "sqlite:///shops/oslo.db"],
+        examples=[
+            "postgresql://reader@db.example.com:5432/shop",
+            "mssql://reader@db.example.com:1433/shop",
+            "sqlite:///shops/oslo.db",
+        ],
     )
     password: SecretStr | None = Field(default=None, max_length=1_024)
     tls: TlsMode | None = Field(
@@ -189,6 +193,8 @@ class DatabaseConfig(ConnectorConfig):
         tls = self.tls_options()
         if is_file(make_url(self.url)) and (self.password or tls != Tls()):
             raise ValueError("a file has no login and no encryption: leave out password and tls")
+        if tls.certificate is not None and kind_of(make_url(self.url)) == "mssql":
+            raise ValueError("SQL Server logs nobody in by certificate: leave out tls_certificate")
         if (tls.certificate is None) != (tls.key is None):
             raise ValueError("tls_certificate and tls_key belong together: give both or none")
         if tls.certificate is not None and tls.key is not None:

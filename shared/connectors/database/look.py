@@ -1,23 +1,38 @@
 """What a source has to offer, and whether what is selected of it can be read: without dlt."""
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import chain
 from typing import Any, cast
 
 from sqlalchemy import Column, Connection, Inspector, inspect
 from sqlalchemy.engine.interfaces import ReflectedColumn
-from sqlalchemy.engine.reflection import ObjectKind
+from sqlalchemy.engine.reflection import ObjectKind, ObjectScope
+from sqlalchemy.exc import SAWarning
 
 from shared.connectors.access_failures import access_failure
-from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
+from shared.connectors.base import (
+    Offer,
+    SourceAccess,
+    SourceColumn,
+    SourceStream,
+    StreamFailure,
+)
 from shared.connectors.database.columns import plan_column
 from shared.connectors.database.config import DatabaseConfig, StreamConfig
 from shared.connectors.database.engine import source_engine
 from shared.connectors.database.plans import ColumnPlan, Kind
+from shared.connectors.database.sqlite_dialect import ROWS_SEEN
 from shared.connectors.database.table import can_be_cursor, plan_table
-from shared.errors import PermanentError, TransientError
+from shared.connectors.looking import failures_of, offer_within
 
-MOST_STREAMS = 2_000
+_AT_ONCE = 50
+"""How many tables a look asks the database for, where it can tell of several at once."""
+_ROWS_SEEN = 10_000
+"""In how many rows of a table a look finds the types of its values, where only they tell."""
 _SYSTEM_SCHEMAS = frozenset({"information_schema", "sys", "guest"})
 _SYSTEM_PREFIXES = ("pg_", "db_")
 _CHANGES = re.compile(r"(updat|modif|chang|mutat|edit|rowversion|mtime|sync)", re.IGNORECASE)
@@ -31,44 +46,46 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
     could, since the database cannot be reached or used.
     """
     config = cast("DatabaseConfig", access.config)
-    engine = source_engine(config, access.guard, access.lines, access.files)
     try:
-        with access.lines.watched(), engine.connect() as connection:
-            return list(_failures(connection, config.streams))
+        with access.lines.watched(), _connected(access, config) as connection:
+            looks = ((one.table, partial(_prove, connection, one)) for one in config.streams)
+            return failures_of(access, looks, lambda _: connection.invalidated)
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
         raise access_failure(error) from None
 
 
-def _failures(connection: Connection, streams: Sequence[StreamConfig]) -> Iterator[StreamFailure]:
-    for stream in streams:
-        try:
-            connection.execute(plan_table(connection, stream).query.limit(0)).close()
-        except Exception as error:
-            failure = access_failure(error)
-            if connection.invalidated or not isinstance(failure, TransientError | PermanentError):
-                raise
-            yield StreamFailure(stream.table, failure)
-        connection.rollback()
+def _prove(connection: Connection, stream: StreamConfig) -> None:
+    """Prepare what a sync would read of a table; raises whatever keeps it from that."""
+    try:
+        connection.execute(plan_table(connection, stream).query.limit(0)).close()
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
 
 
-def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
+def offered_streams(access: SourceAccess) -> Offer:
     """Return the tables and views of the database that the login may see, by schema and name.
 
-    At most `MOST_STREAMS`. Raises `TransientError` or `PermanentError`.
+    Raises `TransientError` or `PermanentError`.
     """
     config = cast("DatabaseConfig", access.config)
-    engine = source_engine(config, access.guard, access.lines, access.files)
     try:
-        with access.lines.watched(), engine.connect() as connection:
+        with (
+            access.lines.watched(),
+            _connected(access, config) as connection,
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore", SAWarning)  # a type it does not know is read as text
             inspector = inspect(connection)
-            streams: list[SourceStream] = []
-            for schema in _schemas(inspector):
-                streams += _streams(inspector, schema)
-                if len(streams) >= MOST_STREAMS:
-                    break
-            return streams[:MOST_STREAMS]
+            streams = (_streams(inspector, schema) for schema in _schemas(inspector))
+            return offer_within(access, chain.from_iterable(streams))
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote rows)
         raise access_failure(error) from None
+
+
+def _connected(access: SourceAccess, config: DatabaseConfig) -> Connection:
+    engine = source_engine(config, access.guard, access.lines, access.files)
+    return engine.connect().execution_options(**{ROWS_SEEN: _ROWS_SEEN})
 
 
 def _schemas(inspector: Inspector) -> Sequence[str | None]:
@@ -87,13 +104,25 @@ def _schemas(inspector: Inspector) -> Sequence[str | None]:
 
 
 def _streams(inspector: Inspector, schema: str | None) -> Iterator[SourceStream]:
-    columns = inspector.get_multi_columns(schema, kind=ObjectKind.ANY)
-    keys = inspector.get_multi_pk_constraint(schema, kind=ObjectKind.TABLE)
-    for table in sorted(columns, key=lambda table: table[1]):
-        constraint = cast("Mapping[str, Any]", keys.get(table) or {})
-        key = tuple(constraint.get("constrained_columns") or ())
-        kind = "table" if table in keys else "view"
-        yield _stream(kind, table, columns[table], key, inspector.dialect.name)
+    names = _names(inspector, schema)
+    for start in range(0, len(names), _AT_ONCE):
+        some = names[start : start + _AT_ONCE]
+        columns = inspector.get_multi_columns(
+            schema, filter_names=some, kind=ObjectKind.ANY, scope=ObjectScope.ANY
+        )
+        keys = inspector.get_multi_pk_constraint(schema, filter_names=some, kind=ObjectKind.TABLE)
+        for table in sorted(columns, key=lambda table: table[1]):
+            constraint = cast("Mapping[str, Any]", keys.get(table) or {})
+            key = tuple(constraint.get("constrained_columns") or ())
+            kind = "table" if table in keys else "view"
+            yield _stream(kind, table, columns[table], key, inspector.dialect.name)
+
+
+def _names(inspector: Inspector, schema: str | None) -> Sequence[str]:
+    names = [*inspector.get_table_names(schema), *inspector.get_view_names(schema)]
+    with suppress(NotImplementedError):  # a database that has none
+        names += inspector.get_materialized_view_names(schema)
+    return sorted(names)
 
 
 def _stream(
@@ -109,7 +138,7 @@ def _stream(
         (name for name, plan in plans.items() if _may_grow(plan, key)),
         key=lambda name: (_rank(plans[name]), name),
     )
-    changing = [name for name in cursors if _CHANGES.search(name)]
+    changing = [name for name in cursors if _moves(plans[name])]
     settings: dict[str, object] = {"table": name}
     if key:
         settings["primary_key"] = list(key)
@@ -140,10 +169,16 @@ def _may_grow(plan: ColumnPlan, key: tuple[str, ...]) -> bool:
     if not can_be_cursor(plan) or plan.kind is Kind.TEXT:
         return False
     is_time = plan.kind in (Kind.TIMESTAMP, Kind.DATE)
-    return is_time or bool(_CHANGES.search(plan.name)) or key == (plan.name,)
+    return is_time or _moves(plan) or key == (plan.name,)
+
+
+def _moves(plan: ColumnPlan) -> bool:
+    return plan.moves or bool(_CHANGES.search(plan.name))
 
 
 def _rank(plan: ColumnPlan) -> int:
-    if _CHANGES.search(plan.name):
-        return 0 if plan.kind is Kind.TIMESTAMP else 1
-    return 2 if plan.kind is Kind.TIMESTAMP else 3
+    if plan.moves:
+        return 0
+    if _moves(plan):
+        return 1 if plan.kind is Kind.TIMESTAMP else 2
+    return 3 if plan.kind is Kind.TIMESTAMP else 4

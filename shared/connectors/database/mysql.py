@@ -9,8 +9,11 @@ from pymysql.connections import Connection
 
 from shared.connectors.database.tls import Tls
 from shared.connectors.database.tls_drivers import pymysql_parameters
+from shared.domain.fault import Fault
+from shared.domain.run import Reason
 from shared.egress.guard import Guard
 from shared.egress.lines import ANSWER, CONNECT, Line, Lines
+from shared.errors import TransientError
 
 
 class LineConnection(Connection):
@@ -32,9 +35,13 @@ class LineConnection(Connection):
         port: int = 3306,
         **parameters: Any,
     ) -> None:
-        """Connect to a checked address; TLS checks the name. Raises `pymysql.Error`, `OSError`."""
+        """Connect to a checked address; TLS checks the name.
+
+        Raises `pymysql.Error`, `OSError`, and `TransientError` for a server that takes too long.
+        """
         seconds = CONNECT.total_seconds()
-        opened = guard.connect(host, port)
+        opened = guard.connect(host, port, lines=lines)
+        line = lines.add(opened.fileno(), CONNECT)
         try:
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -48,12 +55,20 @@ class LineConnection(Connection):
                 **pymysql_parameters(tls, ip_address(opened.getpeername()[0])),
                 **parameters,
             )
-            super().connect(opened)
-        except BaseException:
+            with line.waiting():  # the driver's deadlines are for each piece of a greeting
+                super().connect(opened)
+        except BaseException as error:
             opened.close()
+            line.close()
+            if line.is_given_up:
+                raise TransientError(
+                    "The source database did not let us in in time.",
+                    code=Reason.SOURCE_UNAVAILABLE,
+                    fault=Fault.TIMEOUT,
+                ) from error
             raise
-        socket_in_use: Any = self._sock  # pyright: ignore[reportAttributeAccessIssue] (there is no call for it)
-        self.line = lines.add(socket_in_use.fileno(), ANSWER)
+        line.patience = ANSWER
+        self.line = line
 
     def connect(self, sock: Any = None) -> None:  # noqa: ARG002 (PyMySQL's signature)
         """Refuse to connect again: nobody has checked to which address."""

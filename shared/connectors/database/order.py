@@ -2,9 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, Text, and_, literal, not_, or_, tuple_
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Select,
+    Table,
+    Text,
+    and_,
+    cast,
+    literal,
+    not_,
+    or_,
+    tuple_,
+)
 
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
@@ -37,8 +50,22 @@ class OrderedColumn:
 
     def literal(self, value: Value) -> ColumnElement[Any]:
         """Return a value that was read, to compare the column with."""
+        if self.plan.compared_as is not None:
+            return cast(literal(value), self.plan.compared_as)
         # A source understands what it wrote as text, be it a UUID or a time of its own.
         return literal(value, Text() if isinstance(value, str) else self.column.type)
+
+    def after(self, value: Value) -> ColumnElement[bool]:
+        """Return the condition for rows that come behind those of which a value was read."""
+        if self.plan.is_cut and isinstance(value, datetime):
+            return self.column >= self.literal(value + datetime.resolution)
+        return self.column > self.literal(value)
+
+    def same(self, value: Value) -> ColumnElement[bool]:
+        """Return the condition for rows of which a value is read."""
+        if self.plan.is_cut and isinstance(value, datetime):
+            return and_(self.column >= self.literal(value), not_(self.after(value)))
+        return self.column == self.literal(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +139,7 @@ class ReadOrder:
         """
         if self.cursor is None or last is None or last.cursor is None:
             return None
-        conditions = [self.cursor.column == self.cursor.literal(last.cursor)]
+        conditions = [self.cursor.same(last.cursor)]
         if self.key:
             conditions.append(not_(self._behind(self.key, last.key)))
         return self._sorted(query.where(*conditions))
@@ -139,23 +166,22 @@ class ReadOrder:
     def _behind(
         self, parts: Sequence[OrderedColumn], values: Sequence[Value]
     ) -> ColumnElement[bool]:
-        pairs = [
-            (part.column, part.literal(value)) for part, value in zip(parts, values, strict=True)
-        ]
         if self.compares_rows:
-            columns, literals = zip(*pairs, strict=True)
-            behind: ColumnElement[bool] = tuple_(*columns) > tuple_(*literals)
+            literals = [part.literal(value) for part, value in zip(parts, values, strict=True)]
+            behind: ColumnElement[bool] = tuple_(*(part.column for part in parts)) > tuple_(
+                *literals
+            )
             # It sorts NULL last. One in a key ends the sync with an error, in whatever slice.
             return or_(
                 behind, *(part.column.is_(None) for part in self.key if part.column.nullable)
             )
-        *before, (column, value) = pairs
-        behind = column > value
-        for column, value in reversed(before):
-            behind = or_(column > value, and_(column == value, behind))
+        *before, (last, value) = zip(parts, values, strict=True)
+        behind = last.after(value)
+        for part, value in reversed(before):
+            behind = or_(part.after(value), and_(part.same(value), behind))
         # Without this, which says nothing new, no index is used when there are many columns.
-        first, value = pairs[0]
-        return and_(first >= value, behind)
+        first = parts[0]
+        return and_(first.column >= first.literal(values[0]), behind)
 
 
 def read_order(

@@ -7,10 +7,11 @@ from decimal import Decimal
 from math import isfinite
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, Select
+from sqlalchemy import Connection, CursorResult, Select
 
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
+from shared.connectors.database.connection import SourceConnection
 from shared.connectors.database.order import LastRow, ReadOrder
 from shared.connectors.database.page_size import PageSize
 from shared.connectors.database.position import behind, identity_of
@@ -38,33 +39,33 @@ class TableReading:
     """Rows that the slices before have read, of the cursor value within which the last ended."""
     progress: StreamProgress
 
-    def pages(self, engine: Engine) -> Iterator[list[Row]]:
+    def pages(self, source: SourceConnection) -> Iterator[list[Row]]:
         """Yield the rows in pages, and tell the progress how far they go."""
         try:
-            yield from self._new_pages(engine)
+            yield from self._new_pages(source)
         except LeaseLostError:
             raise
         except Exception:
             # Without them nothing may go on behind what was read: no other slice looks for them.
             try:
-                yield from self._siblings(engine)
+                yield from self._siblings(source)
             except Exception:  # noqa: BLE001 (what came first is raised)
                 self.progress.cannot_go_on()
             raise
         # After them, since a row may have got that value until the newer ones were looked at: the
         # watermark moves past it now, and no other run would see it.
-        yield from self._siblings(engine)
+        yield from self._siblings(source)
 
-    def _siblings(self, engine: Engine) -> Iterator[list[Row]]:
+    def _siblings(self, source: SourceConnection) -> Iterator[list[Row]]:
         if self.siblings is None:
             return
-        with closing(_pages(engine, [self.siblings.limit(MOST_SIBLINGS)], self.plans)) as pages:
+        with closing(_pages(source, [self.siblings.limit(MOST_SIBLINGS)], self.plans)) as pages:
             for rows in pages:
                 yield self._converted(rows)
 
-    def _new_pages(self, engine: Engine) -> Iterator[list[Row]]:
+    def _new_pages(self, source: SourceConnection) -> Iterator[list[Row]]:
         last = None
-        with closing(_pages(engine, self.queries, self.plans)) as pages:
+        with closing(_pages(source, self.queries, self.plans)) as pages:
             for number, rows in enumerate(pages):
                 if number > 0 and not self.progress.goes_on() and last is not None:
                     count = self.order.rows_before_stop(last, rows)
@@ -93,13 +94,14 @@ class TableReading:
 
 
 def _pages(
-    engine: Engine, queries: Sequence[Select[Any]], plans: Sequence[ColumnPlan]
+    source: SourceConnection, queries: Sequence[Select[Any]], plans: Sequence[ColumnPlan]
 ) -> Generator[list[Row]]:
-    with engine.connect() as connection:
+    with source.used() as connection:
         for query in queries:
-            result = connection.execution_options(stream_results=True).execute(query)
+            # An option of the statement: what looks at the next table has no use for a cursor.
+            result = connection.execute(query, execution_options={"stream_results": True})
             try:
-                yield from _pages_of(result, PageSize(plans, PAGE_ROWS, engine.dialect.name))
+                yield from _pages_of(result, PageSize(plans, PAGE_ROWS, source.dialect))
             except BaseException:
                 _hang_up(connection, result)
                 raise

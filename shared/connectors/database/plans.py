@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement
+from sqlalchemy.types import TypeEngine
 
 
 class Kind(StrEnum):
@@ -52,6 +53,12 @@ class ColumnPlan:
     precision: int | None = None
     scale: int | None = None
     has_zone: bool = False
+    compared_as: TypeEngine[Any] | None = None
+    """What a value is made by the source before it is compared with the column; None if nothing."""
+    is_cut: bool = False
+    """True if the source has more digits of its times than are read."""
+    moves: bool = False
+    """True if the source itself raises its values with every change of a row."""
 
     def holds(self, type_name: str | None) -> bool:
         """Tell whether a value of this type can be one of the column's; see `write_value`."""

@@ -5,26 +5,26 @@ from typing import Any, cast
 
 from dlt.common.normalizers.naming.snake_case import NamingConvention
 from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
-from sqlalchemy import Engine
 
 from shared.connectors.base import Position, Watermark
 from shared.connectors.database.columns import ColumnPlan, Kind
 from shared.connectors.database.config import StreamConfig
+from shared.connectors.database.connection import SourceConnection
 from shared.connectors.database.pages import TableReading
 from shared.connectors.database.position import read_position
 from shared.connectors.database.table import plan_table
 from shared.connectors.dataset.destination import COLUMN_TYPE
 from shared.connectors.progress import StreamProgress
 from shared.connectors.rejects_values import Doubt
-from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.streams import Stream, Whole
 from shared.connectors.watermarks import CursorValue, decode, is_finite
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
 
 def table_stream(
-    engine: Engine,
+    source: SourceConnection,
     config: StreamConfig,
     watermark: Watermark | None,
     position: Position | None,
@@ -37,7 +37,7 @@ def table_stream(
     are read in every run, since nothing says whether they are new. Without a cursor the whole table
     is read in the order of its key: a row may get another place in any other while it is read.
     """
-    with engine.connect() as connection:
+    with source.used() as connection:
         table = plan_table(connection, config)
     config = table.config
     _check_distinct(config.table, [plan.name for plan in table.plans])
@@ -56,7 +56,7 @@ def table_stream(
     siblings = order.siblings(table.query, last)
     reading = TableReading(config, table.plans, order, queries, siblings, progress)
     return Stream(
-        reading.pages(engine),
+        reading.pages(source),
         tuple(config.key),
         progress,
         _hints(table.plans, config),

@@ -9,6 +9,8 @@ from sqlalchemy.engine.interfaces import ConnectArgsType, IsolationLevel, Reflec
 
 from shared.connectors.database.sqlite_types import stored_type
 
+ROWS_SEEN = "rows_seen"
+"""Option of a connection that only looks: in how many rows the types of values are found."""
 _AT_ONCE = 4
 """Columns that one pass over a table looks at: it keeps note of each combination that it meets."""
 
@@ -34,7 +36,8 @@ class SourceDialect(SQLiteDialect_pysqlite):
     ) -> list[ReflectedColumn]:
         """Return the columns of a table or view; raise `NoSuchTableError`.
 
-        It looks at every value's class, which takes a small part of what reading them does.
+        It looks at every value's class, which takes a small part of what reading them does; with
+        the option `ROWS_SEEN` at those of so many rows.
         """
         columns: list[ReflectedColumn] = super().get_columns(connection, table_name, schema, **kw)
         declared = _declared_types(connection, table_name, schema)
@@ -57,12 +60,13 @@ def _classes(
     connection: Connection, name: str, schema: str | None, columns: Sequence[str]
 ) -> Mapping[str, frozenset[str]]:
     """Return the classes of the values of each column, without that of NULL."""
-    source = table(name, schema=schema)
+    source = table(name, *map(column, columns), schema=schema)
+    most: int | None = connection.get_execution_options().get(ROWS_SEEN)
     found: dict[str, frozenset[str]] = {}
     for start in range(0, len(columns), _AT_ONCE):
         part = columns[start : start + _AT_ONCE]
-        looks = (func.typeof(column(one)) for one in part)
-        rows = connection.execute(select(*looks).select_from(source).distinct()).all()
+        values = select(*(source.c[one] for one in part)).limit(most).subquery()
+        rows = connection.execute(select(*map(func.typeof, values.c)).distinct()).all()
         for number, one in enumerate(part):
             found[one] = frozenset(row[number] for row in rows) - {"null"}
     return found

@@ -86,6 +86,7 @@ def plan_columns(found: Sequence[ReflectedColumn], config: StreamConfig, dialect
     table = _selected({column["name"]: column for column in found}, config)
     plans = [plan_column(column, dialect) for column in table.columns]
     _check_cursor(config, plans)
+    _check_key(config, plans)
     query = select(*(plan.expression.label(plan.name) for plan in plans)).select_from(table)
     return TablePlan(config, plans, query, read_order(table, plans, config, dialect))
 
@@ -117,6 +118,16 @@ def _check_cursor(config: StreamConfig, plans: Sequence[ColumnPlan]) -> None:
         raise PermanentError(
             f"{config.table}.{config.cursor} is no date or time, so that look_back_seconds means"
             " nothing: leave it out.",
+            fault=Fault.SCHEMA,
+        )
+
+
+def _check_key(config: StreamConfig, plans: Sequence[ColumnPlan]) -> None:
+    cut = [plan.name for plan in plans if plan.is_cut and plan.name in config.key]
+    if cut:
+        raise PermanentError(
+            f"{config.table}.{cut[0]} cannot be in the primary key: it has more digits of a second"
+            " than a dataset, so that two of its rows could become one.",
             fault=Fault.SCHEMA,
         )
 

@@ -40,10 +40,11 @@ def pymysql_parameters(tls: Tls, address: Address) -> Mapping[str, Any]:
         case TlsMode.DISABLE:
             return {"ssl_disabled": True}
         case mode:
-            return {"ssl": _context(tls, mode)}
+            return {"ssl": tls_context(tls, mode)}
 
 
-def _context(tls: Tls, mode: TlsMode) -> ssl.SSLContext:
+def tls_context(tls: Tls, mode: TlsMode) -> ssl.SSLContext:
+    """Return the standard library's settings for a connection under TLS, in this mode."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = mode is TlsMode.VERIFY_FULL
     context.verify_mode = ssl.CERT_REQUIRED if mode in _VERIFIED else ssl.CERT_NONE

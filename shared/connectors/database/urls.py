@@ -12,6 +12,8 @@ DRIVERS: Mapping[str, str] = {
     "postgres": "postgresql+psycopg2",
     "mysql": "mysql+pymysql",
     "mariadb": "mariadb+pymysql",
+    "mssql": "mssql+pytds",
+    "sqlserver": "mssql+pytds",
     "sqlite": "sqlite",
 }
 """By what people write: the dialect and driver that read it."""
@@ -19,6 +21,7 @@ DRIVERS: Mapping[str, str] = {
 _OPTIONS: Mapping[str, frozenset[str]] = {"mysql": frozenset({"charset"})}
 """Query parameters a URL may have. Others make a driver read files or run statements."""
 
+_SQL_SERVER = ("mssql", "sqlserver")
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _FILE_FORM = "write it as sqlite:///folder/file.db, below the folder of this deployment"
 
@@ -37,7 +40,8 @@ def normalised(text: str) -> URL:
     backend = url.drivername.partition("+")[0]
     if backend not in DRIVERS:
         raise ValueError(
-            f"there is no driver for {backend}; there is postgresql, mysql, mariadb and sqlite"
+            f"there is no driver for {backend}; there is postgresql, mysql, mariadb, mssql for SQL"
+            " Server, and sqlite"
         )
     url = url.set(drivername=DRIVERS[backend])
     if url.password is not None:
@@ -57,7 +61,7 @@ def normalised(text: str) -> URL:
 
 
 def kind_of(url: URL) -> str:
-    """Return which protocol a URL speaks: `postgresql`, `mysql` or `sqlite`."""
+    """Return which protocol a URL speaks: `postgresql`, `mysql`, `mssql` or `sqlite`."""
     backend = url.get_backend_name()
     return "mysql" if backend == "mariadb" else backend
 
@@ -71,6 +75,11 @@ def _check_server(url: URL, backend: str) -> None:
     for part, value in (("user", url.username), ("host", url.host), ("database", url.database)):
         if not value:
             raise ValueError(f"it has no {part}: write it as {backend}://user@host:port/database")
+    if backend in _SQL_SERVER and re.search(r"[\\,]|%5C|%2C", url.host or "", re.IGNORECASE):
+        raise ValueError(
+            "its host names an instance, which only the server's own browser finds: give the port"
+            f" that the instance listens on, as {backend}://user@host:port/database"
+        )
     if not _HOST.fullmatch(url.host or ""):
         raise ValueError("its host is neither a name nor an address")
 

@@ -1,9 +1,8 @@
-"""What a load needs of the dataset: tables that are there, and columns that hold what it brings."""
+"""What a load needs of the dataset's table: columns that hold what it brings."""
 
 from collections.abc import Mapping, Sequence
 
 from psycopg2.errors import FeatureNotSupported, QueryCanceled
-from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.sql import SQL, Composable, Identifier, Literal
 
@@ -26,18 +25,6 @@ WHERE attrelid IN (to_regclass(%(target)s), to_regclass(%(staging)s))
     AND attnum > 0 AND NOT attisdropped
 ORDER BY attrelid, attnum
 """
-_MISSING = """
-SELECT name
-FROM unnest(CAST(%s AS text[]), CAST(%s AS text[])) AS t (name, qualified)
-WHERE to_regclass(qualified) IS NULL
-"""
-
-
-def missing_tables(connection: Connection, qualified: Mapping[str, str]) -> set[str]:
-    """Return which of these tables are not there, by name; `qualified` has their quoted names."""
-    with connection.cursor() as cursor:
-        cursor.execute(_MISSING, (list(qualified), list(qualified.values())))
-        return {name for (name,) in cursor.fetchall()}
 
 
 def tables_gone(names: Sequence[str]) -> PermanentError:
@@ -54,22 +41,21 @@ def tables_gone(names: Sequence[str]) -> PermanentError:
     )
 
 
-def fit_columns(connection: Connection, table: LoadTable) -> Landing:
+def fit_columns(cursor: Cursor, table: LoadTable) -> Landing:
     """Let the target hold exactly what was staged; return where its columns land.
 
     Works in the open transaction. A column that something uses keeps its type, and what it cannot
     hold lands beside it. Raises `PermanentError` if the table or a part of its key is gone, a key
     cannot hold what was staged, or the target cannot be changed.
     """
-    with connection.cursor() as cursor:
-        held, staged = _columns(cursor, table)
-        if not held:
-            raise tables_gone([table.name])
-        landing = plan_landing(table, held, staged)
-        in_use: set[str] = set()
-        while not _has_changed(cursor, table, landing):
-            in_use |= _in_use(cursor, table, landing.widened)
-            landing = plan_landing(table, held, staged, in_use)
+    held, staged = _columns(cursor, table)
+    if not held:
+        raise tables_gone([table.name])
+    landing = plan_landing(table, held, staged)
+    in_use: set[str] = set()
+    while not _has_changed(cursor, table, landing):
+        in_use |= _in_use(cursor, table, landing.widened)
+        landing = plan_landing(table, held, staged, in_use)
     return landing
 
 

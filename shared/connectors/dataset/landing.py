@@ -6,7 +6,7 @@ name for a column of that use. A row that a merge writes has its value in one of
 in the others.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -79,19 +79,35 @@ class Landing:
         return [change for change in self.changes if not change.is_new]
 
 
+@dataclass(frozen=True, slots=True)
+class TypeRules:
+    """What a dataset's own types mean for a landing.
+
+    `needed` returns the type that a column of the first needs to take values of the second, or None
+    if there is none; `kind` returns dlt's name for a type.
+    """
+
+    needed: Callable[[str, str], str | None]
+    kind: Callable[[str], str]
+
+
+POSTGRESQL = TypeRules(needed_type, kind_of)
+
+
 def plan_landing(
     table: LoadTable,
     held: Mapping[str, HeldColumn],
     staged: Mapping[str, str],
     in_use: Collection[str] = (),
+    rules: TypeRules = POSTGRESQL,
 ) -> Landing:
     """Return where the staged columns, given with their types, land among those that are held.
 
     Columns `in_use` keep their types. Raises `PermanentError` if a part of the primary key is gone
     or cannot be held exactly: beside the old one it would not find the rows of before.
     """
-    _check_key(table, held, staged)
-    plan = _Plan(held, staged, in_use)
+    _check_key(table, held, staged, rules)
+    plan = _Plan(held, staged, in_use, rules)
     families: dict[str, list[str]] = {}
     for name in staged:
         if name in table.key:
@@ -113,7 +129,9 @@ class _Plan:
         held: Mapping[str, HeldColumn],
         staged: Mapping[str, str],
         in_use: Collection[str],
+        rules: TypeRules,
     ) -> None:
+        self._rules = rules
         self._held = held
         self._staged = staged
         self._in_use = in_use
@@ -125,7 +143,7 @@ class _Plan:
     def land_key(self, name: str) -> None:
         """Land a column of the key, which has one column in the dataset and fits into it."""
         self.columns[name] = name
-        needed = needed_type(self._held[name].kind, self._staged[name])
+        needed = self._rules.needed(self._held[name].kind, self._staged[name])
         if needed is not None:
             self._widen(name, name, needed)
 
@@ -168,11 +186,11 @@ class _Plan:
         Home as it is comes first. Then a variant of this kind, since values that land there already
         go on together; so a home that is in use is not tried again by every load.
         """
-        taken = set(self.columns.values())
+        taken, kind_of = set(self.columns.values()), self._rules.kind
         ranked: list[tuple[int, str, str]] = []
         for column in family:
             now, is_home = self._held[column].kind, column == source
-            needed = needed_type(now, kind)
+            needed = self._rules.needed(now, kind)
             if needed is None or column in taken or not (is_home or kind_of(now) == kind_of(kind)):
                 continue
             if needed == now:
@@ -191,7 +209,7 @@ class _Plan:
         kind, column = self._staged[name], name
         if name in self._held:
             taken = {*self._held, *self._staged, *self.columns.values()}
-            column = variant_name(source, kind_of(kind), taken)
+            column = variant_name(source, self._rules.kind(kind), taken)
         self.changes.append(ColumnChange(source, home, kind, column, is_new=True))
         if column != source:
             self.marks[column] = source
@@ -217,7 +235,12 @@ def _is_of(source: str, name: str, column: HeldColumn) -> bool:
     return column.variant_of == source or (name == source and column.variant_of is None)
 
 
-def _check_key(table: LoadTable, held: Mapping[str, HeldColumn], staged: Mapping[str, str]) -> None:
+def _check_key(
+    table: LoadTable,
+    held: Mapping[str, HeldColumn],
+    staged: Mapping[str, str],
+    rules: TypeRules,
+) -> None:
     key = [name for name in staged if name in table.key]
     lost = [name for name in key if name not in held or not _is_of(name, name, held[name])]
     if lost:
@@ -225,7 +248,7 @@ def _check_key(table: LoadTable, held: Mapping[str, HeldColumn], staged: Mapping
             f"The dataset's table {table.name} has no {', '.join(lost)}, which is in the primary"
             f" key: restore the column, or {NEW_CONNECTOR}."
         )
-    misfits = [name for name in key if needed_type(held[name].kind, staged[name]) is None]
+    misfits = [name for name in key if rules.needed(held[name].kind, staged[name]) is None]
     if misfits:
         told = "; ".join(
             f"{table.name}.{name} is {held[name].kind} there, and arrives as {staged[name]}"

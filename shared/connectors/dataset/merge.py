@@ -1,16 +1,6 @@
 """The statements that bring what was staged into a table of the dataset."""
 
-from hashlib import sha256
-
 from shared.connectors.dataset.landing import Landing, LoadTable
-
-
-def index_statement(table: LoadTable) -> str:
-    """Return the statement that makes sure of the index by which a merge finds its rows."""
-    key = [_quoted(name) for name in table.key]
-    digest = sha256("\0".join([table.name, *key]).encode()).hexdigest()[:12]
-    index = _quoted(f"syncline_key_{digest}")
-    return f"CREATE UNIQUE INDEX IF NOT EXISTS {index} ON {table.target} ({', '.join(key)})"
 
 
 def merge_statement(table: LoadTable, landing: Landing) -> str:

@@ -1,8 +1,9 @@
 """A full refresh: rows of the dataset that a run did not bring are deleted at its end.
 
-The keys that a run brings are kept beside the staging tables, each slice's in the transaction of
-its merge. The table of keys begins with a row that names its run, so that whoever empties or
-replaces it takes away the right to delete by it.
+The keys that a run brings are kept in the staging schema, each slice's in the transaction of its
+merge. The table of keys begins with a row that names its run, so that whoever empties or replaces
+it takes away the right to delete by it. A deletion that is large enough to be doubted is held, and
+done by the next run that finds one as large.
 """
 
 import json
@@ -16,17 +17,45 @@ from psycopg2 import DataError
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.sql import SQL, Composable, Identifier
 
+from shared.connectors.dataset.guard import is_mass
+from shared.connectors.dataset.staging import Place, quoted
 from shared.logs import log_event
 
 _log = logging.getLogger(__name__)
 
-# Columns of the dataset have no capital letters, so that none of the key has these names.
-_BEGIN = SQL(
-    """
-DROP TABLE IF EXISTS {seen};
+# Columns of the dataset have no capital letters, so that none of the key has these names; "Held" is
+# the run whose deletion is held, if there is one: it passes from each table of keys to the next.
+_CREATE = """
 CREATE TABLE {seen} AS
-SELECT CAST(NULL AS uuid) AS "Run", CAST(NULL AS boolean) AS "Done", {key} FROM {target} LIMIT 0;
-INSERT INTO {seen} ("Run", "Done") VALUES (%(run_id)s, false)
+SELECT CAST(NULL AS uuid) AS "Run", CAST(NULL AS boolean) AS "Done", CAST(NULL AS uuid) AS "Held",
+    {key}
+FROM {target} LIMIT 0;
+"""
+_BEGIN = SQL(
+    f"""
+DROP TABLE IF EXISTS {{seen}};
+{_CREATE}
+INSERT INTO {{seen}} ("Run", "Done") VALUES (%(run_id)s, false)
+"""
+)
+_BEGIN_AFTER_ANOTHER = SQL(
+    f"""
+ALTER TABLE {{seen}} RENAME TO {{before}};
+{_CREATE}
+INSERT INTO {{seen}} ("Run", "Done", "Held")
+SELECT %(run_id)s, false, "Held"
+FROM (SELECT) AS one
+LEFT JOIN (SELECT "Held" FROM {{qualified_before}} WHERE "Held" IS NOT NULL LIMIT 1) AS h ON true;
+DROP TABLE {{qualified_before}}
+"""
+)
+_LOOK = SQL(
+    """
+SELECT to_regclass(%(target)s) IS NOT NULL,
+    EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = to_regclass(%(seen)s) AND attname = 'Held' AND NOT attisdropped
+    )
 """
 )
 # Keys of another type than the dataset's would be rounded, or not be found.
@@ -40,6 +69,7 @@ WHERE t.attrelid = to_regclass(%(target)s) AND s.attrelid = to_regclass(%(seen)s
 """
 )
 _IS_DONE = SQL('SELECT "Done" FROM {seen} WHERE "Run" = %(run_id)s')
+_HELD = SQL('SELECT "Held" FROM {seen} WHERE "Run" = %(run_id)s')
 _STAGED = SQL("INSERT INTO {seen} ({key}) SELECT {key} FROM {staging}")
 _REJECTED = SQL(
     """
@@ -48,10 +78,12 @@ SELECT {key} FROM jsonb_populate_recordset(CAST(NULL AS {seen}), CAST(%(keys)s A
 """
 )
 _DELETE = SQL("DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {seen} AS s WHERE {same})")
+# No further than tells whether fewer rows stay than go.
+_COUNT_LEFT = SQL("SELECT count(*) FROM (SELECT FROM {target} LIMIT %(most)s) AS left_over")
 _END = SQL(
     """
 TRUNCATE {seen};
-INSERT INTO {seen} ("Run", "Done") VALUES (%(run_id)s, true)
+INSERT INTO {seen} ("Run", "Done", "Held") VALUES (%(run_id)s, true, %(held)s)
 """
 )
 
@@ -72,57 +104,58 @@ class Refresh:
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshTable:
-    """A table of the dataset: qualified, quoted names of it and its staging, and its key."""
+class Deletion:
+    """How many rows a refresh `deleted`, or `held` for a second look."""
 
-    name: str
-    key: Sequence[str]
-    target: str
-    staging_schema: str
-    staging: str | None
-    """None if nothing was staged."""
-
-    @property
-    def seen(self) -> str:
-        """Return the qualified, quoted name of the table of keys; no stream's has a space."""
-        digest = sha256(self.name.encode()).hexdigest()[:12]
-        return f'{self.staging_schema}."seen {digest}"'
+    deleted: int = 0
+    held: int = 0
 
 
-def follow_refresh(cursor: Cursor, table: RefreshTable, refresh: Refresh) -> int:
+def follow_refresh(
+    cursor: Cursor, place: Place, refresh: Refresh, *, is_staged: bool = True
+) -> Deletion:
     """Keep the keys that a slice brought, and delete the rows that its run did not bring.
 
-    Works in the open transaction, behind the merge; returns the number of rows deleted. Nothing is
-    deleted, which is logged, if the keys are not those of the run from its beginning on.
+    Works in the open transaction, behind the merge. Nothing is deleted, which is logged, if the
+    keys are not those of the run from its beginning on; nor if it `is_mass` and was not found by
+    the whole run before.
     """
-    work = _Work(cursor, table, refresh)
-    if not work.has_target():
-        return 0
+    work = _Work(cursor, place, refresh, is_staged=is_staged)
+    has_target, has_marker = work.look()
+    if not has_target:
+        return Deletion()
     if refresh.begins:
-        work.do(_BEGIN)
+        work.begin(after_another=has_marker)
     elif not work.is_continued():
         return work.give_up()
     elif work.is_done():
-        return 0  # a repeat of the last slice, which was not recorded
+        return Deletion()  # a repeat of the last slice, which was not recorded
     if refresh.is_spoilt or not work.keep_keys():
         return work.give_up()
-    return work.delete() if refresh.ends else 0
+    return work.delete() if refresh.ends else Deletion()
 
 
 class _Work:
     """One follow-up under way."""
 
-    def __init__(self, cursor: Cursor, table: RefreshTable, refresh: Refresh) -> None:
+    def __init__(self, cursor: Cursor, place: Place, refresh: Refresh, *, is_staged: bool) -> None:
+        digest = sha256(place.table.encode()).hexdigest()[:12]
+        schema = quoted(place.staging_schema)
         self._cursor = cursor
-        self._table = table
+        self._place = place
         self._refresh = refresh
+        self._is_staged = is_staged
+        # No stream's table has a space in its name.
+        self._seen = f'{schema}."seen {digest}"'
         self._names: dict[str, Composable] = {
-            "seen": SQL(table.seen),
-            "target": SQL(table.target),
-            "staging": SQL(table.staging or "NULL"),
-            "key": SQL(", ").join(map(Identifier, table.key)),
+            "seen": SQL(self._seen),
+            "before": Identifier(f"seen before {digest}"),
+            "qualified_before": SQL(f'{schema}."seen before {digest}"'),
+            "target": SQL(place.target),
+            "staging": SQL(place.staging),
+            "key": SQL(", ").join(map(Identifier, place.key)),
             "same": SQL(" AND ").join(
-                SQL("s.{0} = t.{0}").format(Identifier(name)) for name in table.key
+                SQL("s.{0} = t.{0}").format(Identifier(name)) for name in place.key
             ),
         }
 
@@ -131,20 +164,25 @@ class _Work:
         given = {"run_id": str(self._refresh.run_id), **parameters}
         self._cursor.execute(statement.format(**self._names), given)
 
-    def has_target(self) -> bool:
-        """Tell whether there is a table to delete from."""
-        self.do(SQL("SELECT to_regclass(%(name)s) IS NOT NULL"), name=self._table.target)
-        return self._cursor.fetchone() == (True,)
+    def look(self) -> tuple[bool, bool]:
+        """Tell whether there is a table to delete from, and one of keys that tells what is held."""
+        self.do(_LOOK, target=self._place.target, seen=self._seen)
+        has_target, has_marker = self._cursor.fetchone() or (False, False)
+        return has_target, has_marker
+
+    def begin(self, *, after_another: bool) -> None:
+        """Begin a table of keys, and take over what the one before says is held."""
+        self.do(_BEGIN_AFTER_ANOTHER if after_another else _BEGIN)
 
     def is_continued(self) -> bool:
         """Tell whether the keys are those that the run has brought until now."""
-        table = self._table
+        place = self._place
         self.do(
             _HAS_TYPES,
-            parts=len(table.key),
-            target=table.target,
-            seen=table.seen,
-            key=list(table.key),
+            parts=len(place.key),
+            target=place.target,
+            seen=self._seen,
+            key=list(place.key),
         )
         if self._cursor.fetchone() != (True,):
             return False
@@ -158,7 +196,7 @@ class _Work:
 
     def keep_keys(self) -> bool:
         """Keep the keys of the slice; return False if one of a rejected record has no column."""
-        if self._table.staging is not None:
+        if self._is_staged:
             self.do(_STAGED)
         if not self._refresh.keys:
             return True
@@ -170,23 +208,49 @@ class _Work:
             return False
         return True
 
-    def delete(self) -> int:
-        """Delete the rows that were not brought, and what was kept of the others."""
+    def delete(self) -> Deletion:
+        """Delete the rows that were not brought, or hold that; and what was kept of the others."""
+        self._cursor.execute("SAVEPOINT deletion")
         self.do(_DELETE)
-        deleted = self._cursor.rowcount
-        self.do(_END)
-        return deleted
+        gone = self._cursor.rowcount
+        if not self._is_doubted(gone):
+            self.do(_END, held=None)
+            return Deletion(deleted=gone)
+        self._cursor.execute("ROLLBACK TO SAVEPOINT deletion")
+        self.do(_END, held=str(self._refresh.run_id))
+        self._log(
+            "refresh_held", "A deletion of most rows is held until another run finds the same"
+        )
+        return Deletion(held=gone)
 
-    def give_up(self) -> int:
+    def _is_doubted(self, gone: int) -> bool:
+        """Tell whether so many rows would go that it takes a second look, and this is the first."""
+        if gone == 0:
+            return False
+        self.do(_COUNT_LEFT, most=gone + 1)
+        (left,) = self._cursor.fetchone() or (0,)
+        if not is_mass(gone, left):
+            return False
+        self.do(_HELD)
+        (held,) = self._cursor.fetchone() or (None,)
+        return held is None or str(held) == str(self._refresh.run_id)
+
+    def give_up(self) -> Deletion:
         """Let nobody delete by the keys of this run, nor of one that it came between."""
         self.do(SQL("DROP TABLE IF EXISTS {seen}"))
         if self._refresh.ends:
-            log_event(
-                _log,
-                logging.WARNING,
+            self._log(
                 "refresh_deleted_nothing",
                 "Rows that the source has no more were kept: not all that it has is known",
-                run_id=self._refresh.run_id,
-                table=self._table.name,
             )
-        return 0
+        return Deletion()
+
+    def _log(self, event: str, sentence: str) -> None:
+        log_event(
+            _log,
+            logging.WARNING,
+            event,
+            sentence,
+            run_id=self._refresh.run_id,
+            table=self._place.table,
+        )

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.sql import SQL, Identifier
 
@@ -13,9 +14,11 @@ from shared.domain.dataset import REJECTS_TABLE
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
-_KEPT_DAYS = 30
+KEPT_DAYS = 30
+MOST_KEPT = 10_000
+"""How many rejected records a dataset keeps, the newest ones; all are counted with their runs."""
 
-_WRITE = SQL(
+_CREATE = SQL(
     """
 CREATE TABLE IF NOT EXISTS {table} (
     stream text NOT NULL,
@@ -28,23 +31,15 @@ CREATE TABLE IF NOT EXISTS {table} (
     last_rejected_at timestamptz NOT NULL DEFAULT now(),
     times bigint NOT NULL DEFAULT 1,
     PRIMARY KEY (stream, record_hash)
-);
-WITH rejected AS (
-    SELECT CAST(%(stream)s AS text) AS stream, record_hash, reason, detail, record
-    FROM jsonb_to_recordset(CAST(%(rejects)s AS jsonb))
-        AS r (record_hash text, reason text, detail text, record text)
-),
-forgotten AS (
-    DELETE FROM {table} AS old
-    WHERE last_rejected_at < now() - make_interval(days => %(days)s)
-        AND NOT EXISTS (
-            SELECT FROM rejected AS r
-            WHERE r.stream = old.stream AND r.record_hash = old.record_hash
-        )
 )
+"""
+)
+_WRITE = SQL(
+    """
 INSERT INTO {table} AS kept (stream, record_hash, reason, detail, record, run_id)
-SELECT stream, record_hash, reason, detail, record, CAST(%(run_id)s AS uuid)
-FROM rejected
+SELECT %(stream)s, record_hash, reason, detail, record, CAST(%(run_id)s AS uuid)
+FROM jsonb_to_recordset(CAST(%(rejects)s AS jsonb))
+    AS r (record_hash text, reason text, detail text, record text)
 ON CONFLICT (stream, record_hash) DO UPDATE
 SET reason = excluded.reason,
     detail = excluded.detail,
@@ -55,6 +50,19 @@ SET reason = excluded.reason,
     times = kept.times + CASE WHEN kept.run_id = excluded.run_id THEN 0 ELSE 1 END
 """
 )
+# Few rows, so that no index is worth it: there are never many more than are kept.
+_BOUND = SQL(
+    """
+DELETE FROM {table}
+WHERE (stream, record_hash) IN (
+    SELECT stream, record_hash FROM {table}
+    ORDER BY last_rejected_at DESC, stream, record_hash
+    OFFSET %(most)s
+)
+"""
+)
+_HAS_TABLE = "SELECT to_regclass(%s) IS NOT NULL"
+_PRUNE = SQL("DELETE FROM {table} WHERE last_rejected_at < now() - make_interval(days => %(days)s)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +85,10 @@ def check_table_name(stream: str, table: str) -> None:
 
 
 def write_rejects(cursor: Cursor, schema: str, rejected: Rejected) -> None:
-    """Keep the rejects in the schema, in the open transaction, and forget those of long ago.
+    """Keep the rejects in the schema, in the open transaction, and no more than `MOST_KEPT` there.
 
-    `schema` is quoted. A record that was rejected before keeps its row. What no run rejected for
-    30 days is forgotten. Nothing happens, not even a round trip, without rejects.
+    A record that was rejected before keeps its row. Nothing happens, not even a round trip,
+    without rejects.
     """
     if not rejected.rejects:
         return
@@ -93,11 +101,24 @@ def write_rejects(cursor: Cursor, schema: str, rejected: Rejected) -> None:
         }
         for reject in rejected.rejects
     ]
-    table = SQL("{}.{}").format(SQL(schema), Identifier(REJECTS_TABLE))
     parameters = {
         "stream": rejected.stream,
         "rejects": json.dumps(rows),
         "run_id": str(rejected.run_id),
-        "days": _KEPT_DAYS,
+        "most": MOST_KEPT,
     }
-    cursor.execute(_WRITE.format(table=table), parameters)
+    statements = SQL("; ").join([_CREATE, _WRITE, _BOUND])
+    table = Identifier(schema, REJECTS_TABLE)
+    cursor.execute(SQL(statements.as_string(cursor)).format(table=table), parameters)
+
+
+def prune_rejects(connection: Connection, schema: str) -> None:
+    """Forget what no run rejected for 30 days, whether or not anything is rejected now.
+
+    The connection commits each statement.
+    """
+    table = Identifier(schema, REJECTS_TABLE)
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_TABLE, (table.as_string(cursor),))
+        if cursor.fetchone() == (True,):
+            cursor.execute(_PRUNE.format(table=table), {"days": KEPT_DAYS})

@@ -6,14 +6,23 @@ from typing import Any, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from shared.connectors.base import ConnectorConfig
-from shared.connectors.dynamics.service_config import CURSORS, BusinessCentral, EntraLogin, Service
+from shared.connectors.dynamics.service_config import (
+    CURSORS,
+    BusinessCentral,
+    EntraLogin,
+    LoginKind,
+    Service,
+)
 from shared.connectors.dynamics.stream_config import StreamConfig
-from shared.connectors.json_http.auth_config import ClientCredentialsAuth, ClientLogin
+from shared.connectors.json_http.auth_config import AuthorizationCodeAuth, ClientCredentialsAuth
 from shared.connectors.json_http.texts import MODEL, each_once
+from shared.connectors.oauth_client import ClientLogin, OAuthClient
 
 _MAX_STREAMS = 200
 _MOST_RECORDS = 20_000
 _MOST_OF_DATAVERSE = 5_000
+_OFFLINE = "offline_access"
+"""The scope without which Microsoft Entra gives no refresh token."""
 
 
 class DynamicsConfig(ConnectorConfig):
@@ -65,21 +74,44 @@ class DynamicsConfig(ConnectorConfig):
             for stream in plain["streams"]
         }
 
+    @classmethod
+    def needs_grant(cls, plain: Mapping[str, Any]) -> bool:
+        """Tell whether a person has to authorize the connector."""
+        return plain["login"].get("auth") == LoginKind.DELEGATED
+
+    def oauth_client(self) -> OAuthClient | None:
+        """Return where a person authorizes the connector; None if nobody has to."""
+        return self.auth.client() if isinstance(self.auth, AuthorizationCodeAuth) else None
+
     @property
     def api_url(self) -> str:
         """Return the root of the API, without a slash at its end."""
         return self.service.api_url(self.login.tenant)
 
     @property
-    def auth(self) -> ClientCredentialsAuth:
-        """Return how tokens are fetched."""
-        return ClientCredentialsAuth(
-            type="oauth2_client_credentials",
-            token_url=self.login.token_url,
-            client_id=self.login.client_id,
-            client_secret=self.login.client_secret,
-            scope=self.login.scope or f"{self.service.origin}/.default",
+    def auth(self) -> ClientCredentialsAuth | AuthorizationCodeAuth:
+        """Return where tokens come from."""
+        login = self.login
+        scope = login.scope or f"{self.service.origin}/.default"
+        if login.auth is LoginKind.APPLICATION:
+            return ClientCredentialsAuth(
+                type="oauth2_client_credentials",
+                token_url=login.token_url,
+                client_id=login.client_id,
+                client_secret=login.client_secret,
+                scope=scope,
+                client_login=ClientLogin.BODY,
+            )
+        is_offline = _OFFLINE in scope.split()
+        return AuthorizationCodeAuth(
+            type="oauth2_authorization_code",
+            authorization_url=login.authorization_url,
+            token_url=login.token_url,
+            client_id=login.client_id,
+            client_secret=login.client_secret,
             client_login=ClientLogin.BODY,
+            scope=scope if is_offline else f"{scope} {_OFFLINE}",
+            authorize_parameters={"prompt": "select_account"},
         )
 
     def cursor_of(self, stream: StreamConfig) -> str | None:

@@ -1,10 +1,17 @@
 """What a service of Dynamics 365 has to offer, and whether it can be read: without dlt."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import cast
 
 from shared.connectors.access_failures import access_failure
-from shared.connectors.base import SourceAccess, SourceColumn, SourceStream, StreamFailure
+from shared.connectors.base import (
+    Offer,
+    SourceAccess,
+    SourceColumn,
+    SourceStream,
+    StreamFailure,
+)
 from shared.connectors.dynamics.companies import Company, list_companies
 from shared.connectors.dynamics.config import DynamicsConfig
 from shared.connectors.dynamics.metadata import EntitySet
@@ -14,10 +21,9 @@ from shared.connectors.dynamics.service_config import CURSORS
 from shared.connectors.dynamics.session import ODataSession
 from shared.connectors.dynamics.stream_config import StreamConfig
 from shared.connectors.dynamics.values import CURSOR_KINDS, NOT_IN_RECORDS, Kind, kind_of
-from shared.connectors.json_http.looks import failed_look, is_of_the_connector
+from shared.connectors.json_http.looks import is_of_the_connector
+from shared.connectors.looking import failures_of, offer_within
 
-MOST_STREAMS = 2_000
-"""How many entity sets are offered; Dataverse has about 1,000."""
 _COMPANIES = "companies"
 """What the streams of Business Central are parts of, and none itself."""
 
@@ -29,26 +35,20 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
     reached or lets us not in.
     """
     config = cast("DynamicsConfig", access.config)
-    failures: list[StreamFailure] = []
     try:
         with access.lines.watched(), ODataSession(access) as session:
             session.entity_sets()
             company = next(iter(list_companies(session)), None)
-            for stream in config.streams:
-                try:
-                    _look_at(session, stream, company)
-                except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
-                    failure = access_failure(error)
-                    if is_of_the_connector(failure):
-                        raise failure from None
-                    failures.append(failed_look(stream.entity, failure))
+            looks = (
+                (one.entity, partial(_look_at, session, one, company)) for one in config.streams
+            )
+            return failures_of(access, looks, is_of_the_connector)
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
         raise access_failure(error) from None
-    return failures
 
 
-def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
-    """Return the entity sets of the service that have a key, by name, at most `MOST_STREAMS`.
+def offered_streams(access: SourceAccess) -> Offer:
+    """Return the entity sets of the service that have a key.
 
     Raises `TransientError` or `PermanentError`.
     """
@@ -58,8 +58,7 @@ def offered_streams(access: SourceAccess) -> Sequence[SourceStream]:
             names = session.entity_sets()
             others = {_COMPANIES} if product == "business_central" else set[str]()
             sets = [names[name] for name in sorted(set(names) - others)]
-            keyed = [found for found in sets if found.key]
-            return [_offered(found, product) for found in keyed[:MOST_STREAMS]]
+            return offer_within(access, (_offered(found, product) for found in sets if found.key))
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
         raise access_failure(error) from None
 

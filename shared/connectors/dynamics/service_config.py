@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, StringConstraints, field_validator
@@ -37,11 +38,24 @@ PathPart = Annotated[str, StringConstraints(min_length=1, max_length=200), After
 Route = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_route)]
 
 
+class LoginKind(StrEnum):
+    """As whom a service is read: the application itself, or a person who authorizes it."""
+
+    APPLICATION = "application"
+    DELEGATED = "delegated"
+
+
 class EntraLogin(BaseModel):
-    """An application of Microsoft Entra, which logs in by itself (OAuth 2.0 client credentials)."""
+    """An application of Microsoft Entra, which logs in by itself or is authorized by a person."""
 
     model_config = MODEL
 
+    auth: LoginKind = Field(
+        default=LoginKind.APPLICATION,
+        strict=False,
+        description="application: it logs in by itself (OAuth 2.0 client credentials). delegated: a"
+        " person authorizes the connector, and it reads what that person may read.",
+    )
     tenant: PathPart = Field(
         description="Id or domain of the Microsoft Entra tenant.",
         examples=["contoso.onmicrosoft.com", "4b4d1a9c-4b5e-4b0f-9d0f-2f6f3c1f1f11"],
@@ -61,7 +75,16 @@ class EntraLogin(BaseModel):
     @property
     def token_url(self) -> str:
         """Return where tokens are given out."""
-        return f"{self.authority.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+        return f"{self._endpoints}/token"
+
+    @property
+    def authorization_url(self) -> str:
+        """Return where a person authorizes the application."""
+        return f"{self._endpoints}/authorize"
+
+    @property
+    def _endpoints(self) -> str:
+        return f"{self.authority.rstrip('/')}/{self.tenant}/oauth2/v2.0"
 
 
 class BusinessCentral(BaseModel):

@@ -15,8 +15,8 @@ from shared.connectors.dynamics.session import ODataSession
 from shared.connectors.dynamics.stream_config import StreamConfig
 from shared.connectors.json_http.cursor_config import SyncMode
 from shared.connectors.positions import read_stop
-from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.streams import Stream, Whole
 
 
 class Service:

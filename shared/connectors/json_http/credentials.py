@@ -1,30 +1,28 @@
 """Credentials put on requests, and fetched where they expire."""
 
-from collections.abc import Callable, Mapping
-from http import HTTPStatus
-from typing import Any, assert_never
-from urllib.parse import quote_plus, urlencode
+from collections.abc import Callable
+from datetime import timedelta
+from typing import assert_never
 
 import requests
-import simplejson
 from requests.auth import AuthBase, HTTPBasicAuth
 
-from shared.clock import monotonic, utc_now
-from shared.connectors.http_failures import http_failure
+from shared.clock import monotonic
 from shared.connectors.json_http.auth_config import (
     ApiKeyAuth,
     Auth,
+    AuthorizationCodeAuth,
     BasicAuth,
     BearerAuth,
     ClientCredentialsAuth,
-    ClientLogin,
     KeyPlace,
     NoAuth,
 )
-from shared.connectors.oauth_failures import oauth_failure
+from shared.connectors.oauth_client import AccessToken
+from shared.connectors.token_endpoint import form_of, read_tokens
 from shared.domain.fault import Fault
 from shared.domain.run import Reason
-from shared.errors import PermanentError, SynclineError
+from shared.errors import PermanentError
 
 _MARGIN_SECONDS = 30.0
 """So long before its end a token is replaced: a request takes a while to arrive."""
@@ -75,41 +73,47 @@ class ClientCredentials(Credentials):
 
     def _fetch(self) -> None:
         asked_at = monotonic()
-        answer = _token_answer(self._session.post(self._config.token_url, **self._request()))
-        token, kind = answer.get("access_token"), answer.get("token_type", "bearer")
-        is_bearer = isinstance(kind, str) and kind.lower() == "bearer"
-        if not is_bearer or not isinstance(token, str) or not _can_be_sent(token):
-            raise PermanentError(
-                "The token endpoint gave no bearer token: check its address.",
-                code=Reason.AUTHORIZATION,
-                fault=Fault.LOGIN,
-            )
-        self._token = token
-        self._until = _until(answer.get("expires_in"), asked_at)
-
-    def _request(self) -> dict[str, Any]:
         config = self._config
         fields = {"grant_type": "client_credentials"}
         fields |= {} if config.scope is None else {"scope": config.scope}
         fields |= {} if config.audience is None else {"audience": config.audience}
         secret = config.client_secret.get_secret_value()
-        auth: AuthBase | None = None
-        if config.client_login is ClientLogin.BASIC:
-            # Encoded before they are joined, as RFC 6749 says (2.3.1).
-            auth = HTTPBasicAuth(quote_plus(config.client_id), quote_plus(secret))
-        else:
-            fields |= {"client_id": config.client_id, "client_secret": secret}
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return {
-            "data": urlencode(fields),
-            "headers": headers,
-            "auth": auth,
-            "allow_redirects": False,
-        }
+        form = form_of(fields, config.client_id, secret, config.client_login)
+        tokens = read_tokens(self._session.post(config.token_url, **form))
+        self._token = tokens.access_token
+        self._until = _until(tokens.expires_in, asked_at)
 
 
-def credentials_of(auth: Auth, token_session: Callable[[str], requests.Session]) -> Credentials:
-    """Return what puts credentials on requests; `token_session` opens one for a token's URL."""
+class GrantCredentials(Credentials):
+    """Sends the newest token of the connector's grant with every request."""
+
+    def __init__(self, access_token: AccessToken) -> None:
+        super().__init__(header="Authorization")
+        self._access_token = access_token
+        self._sent: str | None = None
+        self._refused: str | None = None
+
+    def __call__(self, r: requests.PreparedRequest) -> requests.PreparedRequest:
+        """Put the token on a request; raises what `AccessToken` does."""
+        self._sent, self._refused = self._access_token(self._refused), None
+        r.headers["Authorization"] = f"Bearer {self._sent}"
+        return r
+
+    def forget(self) -> bool:
+        """Ask for another token: this one may have been revoked before its time."""
+        self._refused = self._sent
+        return True
+
+
+def credentials_of(
+    auth: Auth,
+    token_session: Callable[[str], requests.Session],
+    access_token: AccessToken | None,
+) -> Credentials:
+    """Return what puts credentials on requests; `token_session` opens one for a token's URL.
+
+    Raises `PermanentError` if a grant is needed and there is nothing to take its tokens from.
+    """
     match auth:
         case NoAuth():
             return Credentials()
@@ -126,36 +130,21 @@ def credentials_of(auth: Auth, token_session: Callable[[str], requests.Session])
             return Credentials(**place, value=auth.key.get_secret_value())
         case ClientCredentialsAuth():
             return ClientCredentials(auth, token_session(auth.token_url))
+        case AuthorizationCodeAuth():
+            if access_token is None:
+                raise PermanentError(
+                    "The connector is not authorized yet: authorize it.",
+                    code=Reason.AUTHORIZATION,
+                    fault=Fault.LOGIN,
+                )
+            return GrantCredentials(access_token)
         case _:
             assert_never(auth)
 
 
-def _token_answer(response: requests.Response) -> Mapping[str, Any]:
-    try:
-        answer = simplejson.loads(response.content)
-    except (ValueError, RecursionError):
-        answer = {}
-    answer = answer if isinstance(answer, dict) else {}
-    if response.status_code == HTTPStatus.OK:
-        return answer
-    raise _refusal(response, answer.get("error"))
-
-
-def _refusal(response: requests.Response, code: object) -> SynclineError:
-    is_about_us = response.status_code in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED)
-    if is_about_us and isinstance(code, str):
-        return oauth_failure(code)
-    return http_failure(response.status_code, response.headers, utc_now())
-
-
-def _can_be_sent(token: str) -> bool:
-    return bool(token) and token.isascii() and token.isprintable() and " " not in token
-
-
-def _until(expires_in: object, asked_at: float) -> float | None:
+def _until(life: timedelta | None, asked_at: float) -> float | None:
     """Return when to replace a token; None if only the API will tell."""
-    try:
-        seconds = float(str(expires_in))
-    except ValueError:
+    if life is None:
         return None
-    return asked_at + max(seconds - _MARGIN_SECONDS, seconds / 2, 0.0)
+    seconds = life.total_seconds()
+    return asked_at + max(seconds - _MARGIN_SECONDS, seconds / 2)

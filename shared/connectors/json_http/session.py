@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
-from ipaddress import IPv4Address, IPv6Address
 from typing import Any, cast
 
 import requests
@@ -12,18 +11,17 @@ from requests.exceptions import ChunkedEncodingError
 
 from shared.clock import utc_now
 from shared.connectors.base import SourceAccess
+from shared.connectors.encryption import require_encryption
 from shared.connectors.http_failures import http_failure
 from shared.connectors.json_http.answers import body_of
 from shared.connectors.json_http.auth_config import Auth
 from shared.connectors.json_http.credentials import Credentials, credentials_of
-from shared.domain.fault import Fault
-from shared.domain.run import Reason
 from shared.egress.doors import Limits
 from shared.egress.guard import Guard
 from shared.egress.http import GuardedSession
 from shared.egress.lines import Lines
 from shared.egress.origins import origin_of
-from shared.errors import PermanentError, SynclineError
+from shared.errors import SynclineError
 
 LIMITS = Limits(body_bytes=64 * 1024 * 1024)
 """An answer is one page, which is in memory as a whole."""
@@ -46,7 +44,7 @@ class PatientSession(GuardedSession):
     """A guarded session that repeats what met short trouble; for requests that change nothing."""
 
     def __init__(self, guard: Guard, lines: Lines, url: str, limits: Limits) -> None:
-        _check_encryption(guard, url)
+        require_encryption(guard, url, lines)
         super().__init__(guard, lines, origin=origin_of(url), limits=limits)
         self._lines = lines
 
@@ -110,27 +108,9 @@ class JsonSession(PatientSession):
 
 def login(access: SourceAccess, auth: Auth) -> Credentials:
     """Return the credentials of a source; tokens are fetched by sessions of their own."""
-    return credentials_of(auth, partial(PatientSession, access.guard, access.lines, limits=LIMITS))
+    open_session = partial(PatientSession, access.guard, access.lines, limits=LIMITS)
+    return credentials_of(auth, open_session, access.access_token)
 
 
 def _same(body: Any, **_: Any) -> Any:
     return body
-
-
-def _check_encryption(guard: Guard, url: str) -> None:
-    """Raise `PermanentError` for http:// to any network but those that the deployment allows."""
-    scheme, host, _ = origin_of(url)
-    if scheme == "https":
-        return
-    allowed = guard.policy.allowed
-    for address in guard.addresses_of(host):
-        if not any(_is_in(address, network) for network in allowed):
-            raise PermanentError(
-                f"{host} would be asked without encryption, over public networks: use https://.",
-                code=Reason.CONFIGURATION,
-                fault=Fault.TLS,
-            )
-
-
-def _is_in(address: IPv4Address | IPv6Address, network: Any) -> bool:
-    return address.version == network.version and address in network

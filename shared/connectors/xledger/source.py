@@ -10,8 +10,8 @@ from shared.connectors.json_http.kinds import Kinds
 from shared.connectors.json_http.spool import Spool
 from shared.connectors.positions import read_stop
 from shared.connectors.progress import StreamProgress
-from shared.connectors.runner import Stream, Whole
 from shared.connectors.slices import StreamTime
+from shared.connectors.streams import Stream, Whole
 from shared.connectors.watermarks import CursorValue
 from shared.connectors.xledger.config import XledgerConfig
 from shared.connectors.xledger.names import column_of

@@ -29,6 +29,7 @@ facts AS (
         c.public_id AS connector_public_id,
         c.connector_type,
         c.config,
+        c.config_version,
         w.public_id AS workspace_public_id,
         w.slug AS workspace_slug,
         (
@@ -103,6 +104,7 @@ leased AS (
         started_at = coalesce(r.started_at, (SELECT at FROM instant)),
         leased_at = (SELECT at FROM instant),
         lost_tasks = 0,
+        config_version = f.config_version,
         metadata = CASE
             WHEN f.has_started THEN r.metadata
             ELSE r.metadata || jsonb_build_object(

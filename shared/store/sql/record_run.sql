@@ -1,6 +1,6 @@
 -- Record what became of an attempt while its fence holds: the run, its watermarks and streams, its
--- schedule, the health of its connector, its timeline, and the place that it leaves to the next run of its workspace. No row comes back
--- when the fence was lost; then nothing at all was written.
+-- schedule, the health of its connector, its timeline, and the place that it leaves to the next run
+-- of its workspace. No row comes back when the fence was lost; then nothing at all was written.
 -- A slice that is not the last (`goes_on`) keeps the place of its run, which comes back to be
 -- enqueued again; a run that waits for another attempt gives it up, also if it got on (`is_slice`).
 WITH instant AS (
@@ -73,6 +73,7 @@ ended AS (
         r.duration_ms,
         r.next_attempt_at,
         r.connector_held_until,
+        r.config_version,
         r.records_processed
 ),
 
@@ -108,14 +109,23 @@ streamed AS (
 
 judged AS (
     UPDATE workspace_connector AS c
-    SET health = :health, health_reason = :health_reason
+    SET health = :health,
+        health_reason = :health_reason,
+        health_next_check_at = (SELECT at FROM instant) + CAST(:quiet AS interval)
     FROM (
         SELECT c.id
         FROM ended AS e
         JOIN workspace_connector AS c ON c.id = e.connector_id
         WHERE CAST(:health AS text) IS NOT NULL
-            AND (c.health, c.health_reason)
-                IS DISTINCT FROM (CAST(:health AS text), CAST(:health_reason AS text))
+            -- What was run is its config as it is now, or it says nothing of it.
+            AND c.config_version = e.config_version
+            AND (
+                (c.health, c.health_reason)
+                    IS DISTINCT FROM (CAST(:health AS text), CAST(:health_reason AS text))
+                -- Where runs tell of it nobody looks. Put off now and then, and not by every run.
+                OR c.health_next_check_at
+                    < (SELECT at FROM instant) + CAST(:quiet AS interval) / 2
+            )
         -- Who changes a connector locks it before its runs: never wait for it with a run in hand.
         FOR NO KEY UPDATE OF c SKIP LOCKED
     ) AS changed

@@ -1,7 +1,8 @@
 -- What a worker is wanted for beside runs.
 -- warm_up: a run starts soon while every worker sleeps: none is in the middle of a run, and none was
 -- seen lately.
--- look: nothing was heard of a connector for long.
+-- look: nothing was heard of a connector for long. Of a workspace that is disabled or deleted it is
+-- put off by the worker, so that this finds the first one or none.
 SELECT
     EXISTS (
         SELECT FROM workspace_connector_sync_log AS r
@@ -20,10 +21,7 @@ SELECT
     ) AS warm_up,
     EXISTS (
         SELECT FROM workspace_connector AS c
-        JOIN workspace AS w ON w.id = c.workspace_id
         WHERE c.health_next_check_at <= CAST(:now AS timestamptz)
             AND c.status = 'connected'
             AND c.deleted_at IS NULL
-            AND w.disabled_at IS NULL
-            AND w.deleted_at IS NULL
     ) AS look

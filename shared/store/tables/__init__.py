@@ -8,7 +8,11 @@ test compares the two.
 
 from shared.store.tables.blackouts import blackout_window
 from shared.store.tables.columns import metadata
-from shared.store.tables.connectors import connector_credential, workspace_connector
+from shared.store.tables.connectors import (
+    connector_credential,
+    oauth_state,
+    workspace_connector,
+)
 from shared.store.tables.runs import sync_log, sync_log_event
 from shared.store.tables.schedules import sync_schedule
 from shared.store.tables.streams import connector_stream, sync_watermark
@@ -22,6 +26,7 @@ __all__ = [
     "connector_credential",
     "connector_stream",
     "metadata",
+    "oauth_state",
     "sync_log",
     "sync_log_event",
     "sync_schedule",

@@ -1,4 +1,4 @@
-"""Connectors and their sealed secrets."""
+"""Connectors, their sealed secrets, and the authorizations that are under way."""
 
 from sqlalchemy import (
     BigInteger,
@@ -41,14 +41,17 @@ workspace_connector = Table(
     # JSON pointers to where in the config its secrets are; set with the config.
     Column("secret_pointers", ARRAY(Text), nullable=False, server_default="{}"),
     Column("status", String(32), nullable=False, server_default="connected"),
+    # Raised by every change of the config: a verdict on an older one does not count.
+    Column("config_version", BigInteger, nullable=False, server_default="1"),
     Column("health", String(16), nullable=False, server_default="unknown"),
     Column("health_reason", String(500), nullable=True),
-    # When it is looked at again, unless its runs tell of it meanwhile.
+    # When it is looked at, unless a run tells of it before; moved by record, by looks, and by a
+    # change of the config.
     Column(
         "health_next_check_at",
         DateTime(timezone=True),
         nullable=True,
-        server_default=text("now() + interval '1 day'"),
+        server_default=text("now() + interval '1 day' * (0.5 + 0.5 * random())"),
     ),
     created_at(),
     updated_at(),
@@ -70,6 +73,13 @@ Index(
     workspace_connector.c.health_next_check_at,
     postgresql_where=text("status = 'connected' AND deleted_at IS NULL"),
 )
+# The same, workspace by workspace.
+Index(
+    "connector_to_look_at_of_workspace",
+    workspace_connector.c.workspace_id,
+    workspace_connector.c.health_next_check_at,
+    postgresql_where=text("status = 'connected' AND deleted_at IS NULL"),
+)
 Index(
     "one_connector_per_name",
     workspace_connector.c.workspace_id,
@@ -83,7 +93,8 @@ connector_credential = Table(
     metadata,
     Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
     workspace_id(),
-    # AES-256-GCM over a JSON object of secrets; see shared/gcp/sealing.py.
+    # AES-256-GCM over a JSON object of secrets, and of the tokens of its grant, if a person has
+    # authorized it; see shared/gcp/sealing.py and shared/flow/grants.py.
     Column("ciphertext", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),
     # The data key, wrapped by the key that `key_version` names.
@@ -91,7 +102,13 @@ connector_credential = Table(
     Column("key_version", String(255), nullable=False),
     # Raised by every change of the secrets, so that a refresh can tell that it lost a race.
     Column("token_version", BigInteger, nullable=False, server_default="1"),
+    # When the access token of the grant ends, if the provider said so; set with it.
     instant("expires_at"),
+    # When a person authorized the connector; null while there is no grant.
+    instant("authorized_at"),
+    # Until when one worker alone may renew the tokens; null while none does. One that has passed
+    # tells that a renewal was cut off.
+    instant("refresh_lease_expires_at"),
     created_at(),
     updated_at(),
     ForeignKeyConstraint(
@@ -100,3 +117,34 @@ connector_credential = Table(
         name="credential_in_its_workspace",
     ),
 )
+
+# An authorization that was begun: made by the api, used once by oauth_callback.
+oauth_state = Table(
+    "oauth_state",
+    metadata,
+    # SHA-256 of the state: 256 random bits, which only the browser and the provider know.
+    Column("state_hash", LargeBinary, primary_key=True),
+    workspace_id(),
+    Column("connector_id", BigInteger, nullable=False),
+    # The PKCE verifier, sealed as secrets are.
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_version", String(255), nullable=False),
+    Column("redirect_uri", String(1000), nullable=False),
+    # The path of ours to which the browser goes in the end; null for a page of our own.
+    Column("return_to", String(500), nullable=True),
+    # The name by which people know who asked, if it has one.
+    Column("asked_by", String(200), nullable=True),
+    instant("expires_at", required=True),
+    # Set by the callback that uses it; every other one is refused.
+    instant("used_at"),
+    created_at(),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="state_in_its_workspace",
+    ),
+)
+Index("oauth_state_oldest", oauth_state.c.expires_at)
+Index("oauth_state_of_a_connector", oauth_state.c.connector_id)

@@ -72,6 +72,8 @@ sync_log = Table(
     # When the newest attempt began.
     instant("leased_at"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
+    # The version of the connector's config that the newest attempt works with; set by lease.
+    Column("config_version", BigInteger, nullable=True),
     # Slices that are committed, and where the next goes on, by stream; moved by record together.
     Column("slices", Integer, nullable=False, server_default="0"),
     Column("positions", JSONB, nullable=False, server_default=text("'{}'::jsonb")),

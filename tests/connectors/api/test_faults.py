@@ -250,7 +250,7 @@ def test_a_body_that_breaks_off_is_asked_for_again_and_then_told(hostile: Hostil
         True,
         "source_unavailable",
         "unavailable",
-        "The source failed or closed the connection (IncompleteRead).",
+        "The source failed or closed the connection: see whether it is well (IncompleteRead).",
     )
     assert len(hostile.heard) == 4
 

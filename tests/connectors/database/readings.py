@@ -33,6 +33,7 @@ class Reader:
 
     def read(self, has_time: HasTime = never_has_time) -> list[Row]:
         """Read the next slice of the run and return its new rows."""
+        from shared.connectors.database.connection import SourceConnection  # noqa: PLC0415
         from shared.connectors.database.engine import source_engine  # noqa: PLC0415 (dlt is slow)
         from shared.connectors.database.source import table_stream  # noqa: PLC0415
         from shared.connectors.sandbox import shut_in  # noqa: PLC0415
@@ -40,10 +41,12 @@ class Reader:
         shut_in()
         (config,) = self.config.streams
         engine = source_engine(self.config, LOOPBACK, Lines(), self.files)
+        source = SourceConnection(engine)
         position = None if self.position is None else json.loads(json.dumps(self.position))
         time = StreamTime(SliceTime(has_time))
-        stream = table_stream(engine, config, self.watermark, position, time)
+        stream = table_stream(source, config, self.watermark, position, time)
         rows = [dict(row) for page in stream.pages for row in page]
+        source.close()
         self.watermark = stream.progress.watermark() or self.watermark
         self.marks.append(None if self.watermark is None else self.watermark.value["value"])
         self.has_more = stream.progress.has_more

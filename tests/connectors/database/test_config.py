@@ -46,7 +46,7 @@ def test_a_url_is_kept_with_the_driver_that_is_installed(given: str, kept: str) 
         ("sqlite:///orders.db?mode=rwc", "not supported: mode; supported is none"),
         ("sqlite:///orders.db?uri=true", "not supported: uri"),
         ("sqlite://reader@host/orders.db", "a file has no user and no host"),
-        ("mssql://u@h/d", "no driver for mssql"),
+        ("oracle://u@h/d", "no driver for oracle"),
         (f"postgresql://u:{PASSWORD}@h/d", "field password"),
         ("postgresql://h/d", "has no user"),
         ("postgresql://u@/d", "has no host"),

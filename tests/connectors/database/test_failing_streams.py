@@ -65,21 +65,44 @@ def test_if_no_table_can_be_read_the_sync_fails(source: Postgres, dataset: Postg
         _shop(source, dataset).sync()
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("{}", "refused the login"),
+        ("{}_gone", "no such database|refused the login"),
+        ("mariadb://reader@127.0.0.1:1/shop", "cannot be reached"),
+        ("mariadb://reader@169.254.169.254/shop", "may not reach"),
+    ],
+)
 def test_a_server_that_cannot_be_reached_is_not_asked_once_a_table(
-    mariadb: MariaDb, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+    mariadb: MariaDb, dataset: Postgres, monkeypatch: pytest.MonkeyPatch, url: str, words: str
 ) -> None:
     streams = [{"table": name, "primary_key": ["id"]} for name in TABLES]
-    shop = Shop({"url": mariadb.url, "password": f"not {PASSWORD}", "streams": streams}, dataset)
+    config = {"url": url.format(mariadb.url), "password": f"not {PASSWORD}", "streams": streams}
+    with pytest.raises((PermanentError, TransientError), match=words):
+        Shop(config, dataset).sync()
+    assert _opened(monkeypatch, Shop(config, dataset)) == ["orders"]
+
+
+def test_a_database_that_is_not_there_is_not_asked_for_once_a_table(
+    source: Postgres, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tables(source.url.rpartition("/")[0] + "/nosuch", *TABLES), dataset)
+    assert _opened(monkeypatch, shop) == ["orders"]
+
+
+def _opened(monkeypatch: pytest.MonkeyPatch, shop: Shop) -> list[str]:
+    """Sync what cannot be synced, and return the tables that were asked for."""
     opened: list[str] = []
 
-    def opening(engine: Any, config: Any, *more: Any) -> Any:
+    def opening(source: Any, config: Any, *more: Any) -> Any:
         opened.append(config.table)
-        return source_module.table_stream(engine, config, *more)
+        return source_module.table_stream(source, config, *more)
 
     monkeypatch.setattr(sync, "table_stream", opening)
-    with pytest.raises(PermanentError, match="refused the login"):
+    with pytest.raises((PermanentError, TransientError)):
         shop.sync()
-    assert opened == ["orders"]
+    return opened
 
 
 @pytest.mark.usefixtures("small_pages")

@@ -4,18 +4,20 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.connectors import looking
 from shared.connectors.base import SourceAccess, SourceStream, StreamFailure
-from shared.connectors.database import CONNECTOR_TYPE
+from shared.connectors.database import CONNECTOR_TYPE, look
 from shared.connectors.database.config import DatabaseConfig
 from shared.domain.fault import Fault
 from shared.egress.addresses import AddressPolicy
 from shared.egress.guard import Guard
 from shared.errors import PermanentError, SynclineError, TransientError
-from tests.connectors.databases import PASSWORD, MariaDb, Postgres, orders
+from tests.connectors.databases import PASSWORD, MariaDb, Postgres, SqliteFile, orders
 from tests.loopback import LOOPBACK
 
 
@@ -188,3 +190,40 @@ assert CONNECTOR_TYPE.check(access) == [] and CONNECTOR_TYPE.streams(access)
 sys.exit("dlt" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_a_look_at_many_tables_of_mariadb_asks_for_no_more_than_it_tells(
+    mariadb: MariaDb, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mariadb.execute(*(f"CREATE TABLE t{number:03} (id int)" for number in range(80)))
+    monkeypatch.setattr(looking, "MOST_STREAMS", 10)
+    monkeypatch.setattr(look, "_AT_ONCE", 8)
+    asked = "SHOW GLOBAL STATUS LIKE 'Com_show_create_table'"
+    ((_, before),) = mariadb.rows(asked)
+    offer = CONNECTOR_TYPE.streams(_access(orders(mariadb.url, password=PASSWORD)))
+    ((_, after),) = mariadb.rows(asked)
+    assert ([one.name for one in offer], offer.is_truncated) == (
+        [f"t{number:03}" for number in range(10)],
+        True,
+    )
+    assert int(after) - int(before) <= 2 * 2 * 8  # for columns and keys, two batches
+
+
+def test_a_look_at_a_file_reads_no_more_than_the_first_rows_of_a_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = SqliteFile(tmp_path)
+    file.execute(
+        "CREATE TABLE orders (id INTEGER PRIMARY KEY, changed INTEGER)",
+        "INSERT INTO orders VALUES (1, 1), (2, 2), (3, 'three')",
+    )
+    access = SourceAccess(
+        config=DatabaseConfig.model_validate(orders(file.url)), guard=LOOPBACK, files=file.files
+    )
+    # A text among numbers is no cursor: of the whole table that is so, of its first rows not.
+    (failure,) = CONNECTOR_TYPE.check(access)
+    assert failure.error.fault == Fault.SCHEMA
+    monkeypatch.setattr(look, "_ROWS_SEEN", 2)
+    assert CONNECTOR_TYPE.check(access) == []
+    (offered,) = CONNECTOR_TYPE.streams(access)
+    assert offered.cursors == ("changed", "id")

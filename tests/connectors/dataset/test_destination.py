@@ -1,46 +1,49 @@
 """A load of records of any shape lands whole, and tells what it did to the dataset."""
 
-from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import psycopg2
 import pytest
 
+from shared.connectors.base import always_has_time
+from shared.connectors.slices import SliceTime, StreamTime
 from tests.connectors.databases import DATASET, Postgres, hold_lease
+from tests.connectors.records import Records
 
 if TYPE_CHECKING:
-    from shared.connectors.dataset.destination import LoadTally
+    from shared.connectors.dataset.tally import LoadTally
 
 
 @pytest.fixture
 def load(dataset: Postgres, tmp_path: Path) -> Any:
     """Return a way to load records into the table orders, each time as a run does."""
-    import dlt  # noqa: PLC0415 (dlt is slow to import)
-
-    from shared.connectors.dataset.destination import Dataset  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset.brought import Brought  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset.postgres import PostgresDataset  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset.rejects import Rejected  # noqa: PLC0415 (as above)
+    from shared.connectors.dataset.seam import StreamLoad  # noqa: PLC0415 (as above)
+    from shared.connectors.preparing import prepare  # noqa: PLC0415 (as above)
+    from shared.connectors.progress import StreamProgress  # noqa: PLC0415 (as above)
     from shared.connectors.sandbox import shut_in  # noqa: PLC0415 (as above)
+    from shared.connectors.streams import Stream  # noqa: PLC0415 (as above)
 
     shut_in()
+    request = Records(dataset).request()
 
     def load_once(*records: dict[str, Any]) -> "LoadTally":
-        destination = Dataset(dataset.dsn, hold_lease)
-        pipeline = dlt.pipeline(
-            pipeline_name="test",
-            pipelines_dir=str(tmp_path / str(len(list(tmp_path.iterdir())))),
-            destination=destination,
-            dataset_name=DATASET,
+        loading = PostgresDataset(request, hold_lease, timedelta(seconds=5))
+        progress = StreamProgress(
+            "orders", None, StreamTime(SliceTime(always_has_time)), ordered=False
         )
-        resource = dlt.resource(
-            list(records), name="orders", write_disposition="merge", primary_key="id"
-        )
-        pipeline.extract(resource, schema=dlt.Schema("test"), workers=1)
-        pipeline.normalize()
-        with closing(psycopg2.connect(dataset.dsn)) as destination.connection:
-            destination.connection.autocommit = True
-            pipeline.load()
-        pipeline.deactivate()
-        return destination.tally
+        stream = Stream(iter([list(records)]), ("id",), progress)
+        folder = tmp_path / str(len(list(tmp_path.iterdir())))
+        prepared = prepare(stream, stream.pages, folder, loading.destination, "orders")
+        brought = Brought(Rejected("orders", request.run_id))
+        with request.lines.watched():
+            loading.take_turn()
+            tally = loading.load(prepared, StreamLoad("orders", "orders", ["id"], False, brought))
+            loading.close()
+        return tally
 
     return load_once
 
@@ -108,13 +111,13 @@ def test_a_source_column_that_is_named_as_a_variant_keeps_its_own_values(
 
 
 def test_a_tally_has_room_for_a_hundred_changes_and_counts_the_others() -> None:
-    from shared.connectors.dataset.destination import LoadTally  # noqa: PLC0415 (dlt is slow to import)
+    from shared.connectors.dataset.tally import LoadTally  # noqa: PLC0415 (dlt is slow to import)
 
     tally = LoadTally()
-    tally.add(LoadTally(1, 2, 7, [{"column": str(number)} for number in range(70)]))
+    tally.add(LoadTally(1, 2, 7, 5, [{"column": str(number)} for number in range(70)]))
     assert len(tally.metadata) == 1
-    tally.add(LoadTally(3, 4, 1, [{"column": str(number)} for number in range(70)]))
+    tally.add(LoadTally(3, 4, 1, 1, [{"column": str(number)} for number in range(70)]))
     tally.add(LoadTally(changes=[{"column": "last"}], changes_left_out=2))
-    assert (tally.created, tally.updated, tally.deleted) == (4, 6, 8)
+    assert (tally.created, tally.updated, tally.deleted, tally.held) == (4, 6, 8, 6)
     assert len(tally.changes) == 100
     assert tally.metadata["schema_changes_left_out"] == 43

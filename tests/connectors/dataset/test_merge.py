@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.connectors.dataset.landing import Landing, LoadTable
-from shared.connectors.dataset.merge import index_statement, merge_statement
+from shared.connectors.dataset.merge import merge_statement
 from tests.connectors.databases import Postgres
 
 TABLE = LoadTable("orders", ["id"], "target", "staging")
@@ -31,7 +31,7 @@ def tables(dataset: Postgres) -> Postgres:
         f"CREATE TABLE staging ({columns})",
         # A type that cannot be compared, and a default that nobody reckons with.
         f"CREATE TABLE target ({columns}, \"new name\" text, old json DEFAULT '1')",
-        index_statement(TABLE),
+        "CREATE UNIQUE INDEX ON target (id)",
         "INSERT INTO target VALUES (1, 'a', '{}', 'first', NULL, '1'),"
         " (2, NULL, NULL, 'first', NULL, NULL)",
     )
@@ -130,8 +130,7 @@ def test_names_of_any_kind_are_merged(dataset: Postgres) -> None:
         'CREATE TABLE staging ("the ""key""" int, "a\\b" int)',
         'CREATE TABLE target ("the ""key""" int, "a\\b" text, "%s" int)',
         "INSERT INTO staging VALUES (1, 2)",
-        index_statement(table),
-        index_statement(table),
+        'CREATE UNIQUE INDEX ON target ("the ""key""")',
     )
     landing = Landing({'the "key"': 'the "key"', "a\\b": "a\\b"}, ["%s"], [], {})
     assert dataset.rows(merge_statement(table, landing)) == [(1, 0)]

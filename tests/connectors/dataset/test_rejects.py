@@ -5,7 +5,8 @@ from uuid import UUID
 import pytest
 
 from shared.errors import LeaseLostError, PermanentError
-from tests.connectors.databases import DATASET, Postgres
+from tests.connectors.databases import DATASET, Postgres, Shop
+from tests.connectors.databases import orders as orders_config
 from tests.connectors.records import Records
 
 NUL = {"id": 2, "v": "a\0b"}
@@ -87,9 +88,7 @@ def test_records_of_two_streams_are_told_apart(dataset: Postgres) -> None:
     assert lines.rejects("stream, times") == [("lines", 1), ("orders", 1)]
 
 
-def test_what_no_run_rejected_for_thirty_days_is_forgotten_when_others_are_written(
-    dataset: Postgres,
-) -> None:
+def test_what_no_run_rejected_for_thirty_days_is_forgotten_by_any_load(dataset: Postgres) -> None:
     orders = Records(dataset)
     orders.load(NUL, {"id": 3, "v": "\0"}, {"id": 4, "v": "\0"}, {"id": 5, "v": "\0"})
     dataset.execute(
@@ -98,10 +97,24 @@ def test_what_no_run_rejected_for_thirty_days_is_forgotten_when_others_are_writt
         f"UPDATE {TABLE} SET last_rejected_at = now() - interval '29 days' WHERE record LIKE"
         " '%: 4,%'",
     )
-    orders.load({"id": 1})
-    assert len(orders.rejects("record")) == 4
     orders.load(NUL)
     assert orders.rejects("substr(record, 8, 1), times") == [("2", 2), ("4", 1), ("5", 1)]
+    dataset.execute(f"UPDATE {TABLE} SET last_rejected_at = last_rejected_at - interval '2 days'")
+    orders.load({"id": 1})
+    assert orders.rejects("substr(record, 8, 1)") == [("2",), ("5",)]
+
+
+def test_a_dataset_keeps_the_newest_rejects_up_to_a_bound(
+    dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shared.connectors.dataset import rejects  # noqa: PLC0415 (dlt is slow to import)
+
+    monkeypatch.setattr(rejects, "MOST_KEPT", 2)
+    Records(dataset).load(NUL)
+    lines = Records(dataset, stream="lines")
+    result = lines.load({"id": 3, "v": "\0"}, {"id": 4, "v": "\0"})
+    assert result.records_failed == 2
+    assert lines.rejects("stream, substr(record, 8, 1)") == [("lines", "3"), ("lines", "4")]
 
 
 @pytest.mark.parametrize("records", [({"id": 1}, NUL), (NUL,)])
@@ -139,3 +152,31 @@ def test_a_stream_that_would_land_in_the_table_of_rejects_is_refused(
         Records(dataset, stream=name).load({"id": 1})
     assert failed.value.fault == "settings"
     assert not dataset.has_table(TABLE)
+
+
+@pytest.mark.parametrize("kind", ["date", "timestamp", "timestamptz"])
+@pytest.mark.parametrize(
+    "rows", ["('infinity')", "('0044-03-15 BC')", "('-infinity'), ('infinity')"]
+)
+def test_a_key_that_no_calendar_of_ours_has_is_one_reject_and_the_others_land(
+    source: Postgres, dataset: Postgres, kind: str, rows: str
+) -> None:
+    source.execute(
+        f"CREATE TABLE orders (id {kind} PRIMARY KEY)",
+        f"INSERT INTO orders VALUES {rows}",
+        "INSERT INTO orders VALUES ('2024-02-29')",
+    )
+    config = orders_config(source.url, cursor=None)
+    result = Shop(config, dataset).sync()
+    assert (result.records_failed, result.records_created) == (rows.count("("), 1)
+    assert result.metadata["rejected"] == {"orders": {"time_out_of_range": rows.count("(")}}
+
+
+def test_a_table_of_which_every_key_is_infinite_lands_as_rejects(
+    source: Postgres, dataset: Postgres
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id date PRIMARY KEY)", "INSERT INTO orders VALUES ('infinity')"
+    )
+    result = Shop(orders_config(source.url, cursor=None), dataset).sync()
+    assert (result.records_failed, result.records_created) == (1, 0)

@@ -3,14 +3,19 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import timedelta
-from threading import Event
+from hashlib import sha256
+from threading import Barrier, Event
 from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
+from psycopg2.errors import InsufficientPrivilege
 
+from shared.connectors.dataset.readers import make_reader, revoke_reader
 from shared.connectors.dataset.turn import turn_of
+from shared.connectors.dataset.turn_table import make_turns
 from shared.errors import LeaseLostError, TransientError
 from tests.connectors.databases import Postgres, hold_lease
 
@@ -20,10 +25,18 @@ LONG = timedelta(seconds=60)
 
 @pytest.fixture
 def loader(dataset: Postgres) -> Iterator[str]:
-    """Return the URL of a role that may not end the connections of others."""
-    dataset.execute("DROP ROLE IF EXISTS loader", "CREATE ROLE loader LOGIN")
+    """Return the URL of a role that takes turns and may not end the connections of others."""
+    with closing(psycopg2.connect(dataset.dsn)) as connection, connection.cursor() as cursor:
+        connection.autocommit = True
+        make_turns(cursor)
+    dataset.execute(
+        "DROP ROLE IF EXISTS loader",
+        "CREATE ROLE loader LOGIN",
+        "GRANT USAGE ON SCHEMA syncline TO loader",
+        "GRANT ALL ON syncline.load_turn TO loader",
+    )
     yield dataset.dsn.replace("postgres@", "loader@")
-    dataset.execute("DROP ROLE loader")
+    dataset.execute("DROP OWNED BY loader", "DROP ROLE loader")
 
 
 def _have_turn(connector: UUID, url: str) -> None:
@@ -115,3 +128,79 @@ def test_the_turn_is_free_again_after_a_load_that_failed(dataset: Postgres, load
 def test_another_connector_does_not_wait(dataset: Postgres, loader: str) -> None:
     with turn_of(uuid4(), dataset.dsn, SHORT, hold_lease):
         _have_turn(uuid4(), loader)
+
+
+@pytest.fixture
+def reader(dataset: Postgres) -> Iterator[psycopg2.extensions.connection]:
+    """Return a connection of a workspace's login, which knows as much as any."""
+    make_reader(dataset.dsn, "curious", "secret")
+    connection = psycopg2.connect(dataset.dsn, user="curious", password="secret")
+    connection.autocommit = True
+    yield connection
+    connection.close()
+    revoke_reader(dataset.dsn, "curious")
+
+
+def test_a_login_that_reads_keeps_no_load_waiting_whatever_locks_it_takes(
+    dataset: Postgres, reader: psycopg2.extensions.connection
+) -> None:
+    connector = uuid4()
+    digest = sha256(f"load:{connector}".encode()).digest()
+    with reader.cursor() as cursor:
+        # The lock by which loads took turns before, and every one that another connection holds.
+        cursor.execute("SELECT pg_advisory_lock(%s)", (int.from_bytes(digest[:8], signed=True),))
+        with turn_of(connector, dataset.dsn, SHORT, hold_lease):
+            cursor.execute(
+                "SELECT DISTINCT classid::bigint << 32 | objid::bigint FROM pg_locks"
+                " WHERE locktype = 'advisory' AND pid <> pg_backend_pid()"
+            )
+            assert cursor.fetchall() == []
+        _have_turn(connector, dataset.dsn)
+        cursor.execute("SELECT 1")  # nobody had to end its connection
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        "LOCK TABLE syncline.load_turn IN ACCESS SHARE MODE",
+        "SELECT FROM syncline.load_turn FOR UPDATE",
+        "INSERT INTO syncline.load_turn VALUES (gen_random_uuid(), pg_backend_pid())",
+    ],
+)
+def test_a_login_that_reads_cannot_touch_the_turns(
+    dataset: Postgres, reader: psycopg2.extensions.connection, act: str
+) -> None:
+    _have_turn(uuid4(), dataset.dsn)
+    with reader.cursor() as cursor:
+        cursor.execute("BEGIN READ WRITE")
+        with pytest.raises(InsufficientPrivilege):
+            cursor.execute(act)
+
+
+def test_a_turn_of_a_process_that_is_gone_is_free_also_if_its_number_is_used_again(
+    dataset: Postgres,
+) -> None:
+    connector = uuid4()
+    _have_turn(connector, dataset.dsn)
+    with closing(psycopg2.connect(dataset.dsn)) as other:
+        dataset.execute(f"UPDATE syncline.load_turn SET pid = {other.info.backend_pid}")
+        _have_turn(connector, dataset.dsn)
+        with other.cursor() as cursor:
+            cursor.execute("SELECT 1")
+
+
+def test_of_many_who_take_a_free_turn_at_once_one_has_it(dataset: Postgres) -> None:
+    connector, start, holding = uuid4(), Barrier(8), []
+    most: list[int] = []
+
+    def take(number: int) -> None:
+        start.wait()
+        with turn_of(connector, dataset.dsn, LONG, hold_lease):
+            holding.append(number)
+            most.append(len(holding))
+            Event().wait(0.01)
+            holding.remove(number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(take, range(8)))
+    assert most == [1] * 8

@@ -70,7 +70,12 @@ def shop(server: ODataServer, dataset: Postgres, **stream: Any) -> DynamicsShop:
             "source_unavailable",
             "(HTTP 500). The service calls it Internal_ServerError.",
         ),
-        (refuses(504, "x y"), True, "source_unavailable", "did not answer in time (HTTP 504)."),
+        (
+            refuses(504, "x y"),
+            True,
+            "source_unavailable",
+            "did not answer in time: see whether it is well (HTTP 504).",
+        ),
         (says(200, b"<html>"), True, "source_unavailable", f"a web page instead of JSON. {HINT}"),
         (says(200, b'{"value": ['), True, "source_unavailable", f"not whole JSON. {HINT}"),
         (says(200, []), False, "configuration", "answers with no list of records"),

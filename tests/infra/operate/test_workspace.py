@@ -16,6 +16,7 @@ def ask(*arguments: str, database_url: str | None = None) -> subprocess.Complete
     env = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
     if database_url is not None:
         env["SYNCLINE_DATABASE_URL"] = database_url
+        env["SYNCLINE_DATASET_URL"] = database_url.replace("+pg8000", "")
     return subprocess.run(
         [sys.executable, "-m", "infra.operate.workspace", *arguments],
         cwd=ROOT,
