@@ -10,6 +10,7 @@ from shared.config import KeySettings, Settings
 from shared.domain.bigquery_address import is_bigquery, parse_address
 from shared.gcp.local_key import LocalKey
 from shared.gcp.sealing import WrappingKey
+from shared.late_imports import importing
 from shared.logs import configure_logging
 from shared.store.engine import PROMPT, create_engine_for
 
@@ -47,10 +48,11 @@ class Wiring:
         """Return the queue; grpc is imported and connected at the first call."""
         with self._lock:
             if self._queue is None:
-                from shared.gcp.task_queue import (  # noqa: PLC0415 (the api starts without grpc)
-                    CloudTasksQueue,
-                    tasks_client,
-                )
+                with importing():
+                    from shared.gcp.task_queue import (  # noqa: PLC0415 (the api starts without grpc)
+                        CloudTasksQueue,
+                        tasks_client,
+                    )
 
                 self._queue = CloudTasksQueue(
                     tasks_client(self.settings.tasks_emulator), self.settings
@@ -69,7 +71,8 @@ class Wiring:
 def open_key(keys: KeySettings) -> WrappingKey | None:
     """Return the key that a deployment has chosen; raise `ConfigurationError` if it is unusable."""
     if keys.kms:
-        from shared.gcp.kms import KmsKey  # noqa: PLC0415 (the api starts without grpc)
+        with importing():
+            from shared.gcp.kms import KmsKey  # noqa: PLC0415 (the api starts without grpc)
 
         return KmsKey(keys.kms, emulator=keys.kms_emulator)
     return LocalKey(keys.file) if keys.file else None

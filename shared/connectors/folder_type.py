@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Protocol, cast
 
 from shared.connectors.base import (
@@ -14,6 +13,7 @@ from shared.connectors.base import (
     SyncRequest,
     SyncResult,
 )
+from shared.late_imports import load
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +50,10 @@ class FolderType:
         self._sync()
 
     def _look(self) -> "_Look":
-        return cast("_Look", import_module(f"{self.folder}.look"))
+        return cast("_Look", load(f"{self.folder}.look"))
 
     def _sync(self) -> "_Sync":
-        return cast("_Sync", import_module(f"{self.folder}.sync"))
+        return cast("_Sync", load(f"{self.folder}.sync"))
 
 
 class _Look(Protocol):

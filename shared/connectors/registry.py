@@ -6,12 +6,12 @@ dlt with it, only to sync.
 """
 
 from functools import cache
-from importlib import import_module
 from pathlib import Path
 
 import shared.connectors
 from shared.connectors.base import ConnectorType
 from shared.errors import NotFoundError
+from shared.late_imports import load
 
 
 @cache
@@ -26,4 +26,4 @@ def connector_type(slug: str) -> ConnectorType:
     """Return the connector type with this slug; raise `NotFoundError` if there is none."""
     if slug not in slugs():
         raise NotFoundError(f"There is no connector type {slug!r}; there is {', '.join(slugs())}.")
-    return import_module(f"{shared.connectors.__name__}.{slug}").CONNECTOR_TYPE
+    return load(f"{shared.connectors.__name__}.{slug}").CONNECTOR_TYPE

@@ -15,6 +15,7 @@ from shared.domain.access import Principal
 from shared.domain.bigquery_address import BigQueryAddress, is_bigquery, parse_address
 from shared.domain.dataset import dataset_name, reader_role
 from shared.errors import ConflictError, NotFoundError
+from shared.late_imports import importing
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
@@ -59,9 +60,11 @@ def dataset_of(
         streams = list_streams(connection, principal.workspace_id, row["id"])
     schema = dataset_name(connector)
     if is_bigquery(settings.dataset_url):
-        from shared.connectors.bigquery.look import (  # noqa: PLC0415 (slow, and seldom asked for)
-            look_at_bigquery,
-        )
+        with importing():
+            # Slow, and seldom asked for.
+            from shared.connectors.bigquery.look import (  # noqa: PLC0415
+                look_at_bigquery,
+            )
 
         address = parse_address(settings.dataset_url)
         return ConnectorDataset(address, schema, look_at_bigquery(address, schema), streams)

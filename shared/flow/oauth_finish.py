@@ -30,6 +30,7 @@ from shared.flow.oauth_begin import verifier_of
 from shared.flow.schedules import Planner
 from shared.flow.sources import config_of, opened_secrets, type_of, without_grant
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
+from shared.late_imports import importing
 from shared.logs import class_and_place, log_event
 from shared.store.connectors import lock_connector, update_connector
 from shared.store.engine import single_statements
@@ -153,7 +154,8 @@ def _finish(
 
 def _exchange(office: Office, client: OAuthClient, state: Row, code: str) -> Tokens:
     # The HTTP client takes a while to import, and only a code that is to be exchanged needs it.
-    from shared.connectors.token_endpoint import exchange_code  # noqa: PLC0415
+    with importing():
+        from shared.connectors.token_endpoint import exchange_code  # noqa: PLC0415
 
     sealed = SealedSecrets(
         state["ciphertext"], state["nonce"], state["wrapped_key"], state["key_version"]

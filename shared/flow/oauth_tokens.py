@@ -25,6 +25,7 @@ from shared.errors import PermanentError, SynclineError, TransientError
 from shared.flow.grants import Grant, grant_from, read_grant, with_grant
 from shared.flow.sources import opened_secrets, type_of, without_grant
 from shared.gcp.sealing import WrappingKey, seal
+from shared.late_imports import importing
 from shared.logs import class_and_place, log_event
 from shared.store.connectors import lock_connector
 from shared.store.engine import single_statements
@@ -150,7 +151,8 @@ class GrantedTokens:
 
     def _ask(self, client: OAuthClient, refresh_token: str) -> Tokens:
         # The HTTP client takes a while to import, and only a renewal needs it.
-        from shared.connectors.token_endpoint import refresh_tokens  # noqa: PLC0415
+        with importing():
+            from shared.connectors.token_endpoint import refresh_tokens  # noqa: PLC0415
 
         return refresh_tokens(self._guard, client, refresh_token)
 

@@ -26,6 +26,7 @@ from google_crc32c import value as crc32c
 
 from shared.errors import PermanentError, SynclineError, TransientError
 from shared.gcp.sealing import WrappedKey
+from shared.late_imports import importing
 from shared.logs import log_event
 
 if TYPE_CHECKING:
@@ -158,10 +159,11 @@ class KmsKey:
 def kms_client(emulator: str | None) -> "KeyManagementServiceClient":
     """Return a client of the local Cloud KMS at `host:port`, or of Google's if there is none."""
     # A quarter of a second, for which only secrets should wait.
-    from google.cloud.kms_v1 import KeyManagementServiceClient  # noqa: PLC0415
-    from google.cloud.kms_v1.services.key_management_service.transports import (  # noqa: PLC0415
-        KeyManagementServiceGrpcTransport,
-    )
+    with importing():
+        from google.cloud.kms_v1 import KeyManagementServiceClient  # noqa: PLC0415
+        from google.cloud.kms_v1.services.key_management_service.transports import (  # noqa: PLC0415
+            KeyManagementServiceGrpcTransport,
+        )
 
     if emulator is None:
         return KeyManagementServiceClient()

@@ -11,6 +11,7 @@ from shared.connectors.cloud_storage.store import Store, StoredFile, unreadable_
 from shared.connectors.cloud_storage.stream_config import Format, StreamConfig
 from shared.connectors.cloud_storage.text_file import TextFile
 from shared.connectors.cloud_storage.unreadable import UnreadableRecords
+from shared.late_imports import importing
 
 _BY_ENDING: Mapping[str, Format] = {
     ".csv": Format.CSV,
@@ -51,9 +52,10 @@ def open_reader(
             return JsonLinesReader(TextFile(store, file, config.encoding), config, unreadable)
         case Format.PARQUET:
             # A library of 160 MiB, which other formats do without.
-            from shared.connectors.cloud_storage.parquet_reader import (  # noqa: PLC0415
-                ParquetReader,
-            )
+            with importing():
+                from shared.connectors.cloud_storage.parquet_reader import (  # noqa: PLC0415
+                    ParquetReader,
+                )
 
             return ParquetReader(store, file, config, unreadable)
         case _:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from shared.egress.addresses import Address, AddressPolicy
+from shared.late_imports import importing
 
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
@@ -61,8 +62,9 @@ def check_certificates(text: str) -> str:
 def check_pair(certificate: str, key: str) -> None:
     """Raise `ValueError` if the key is none, or not that of the first certificate."""
     # Slow to import, and few connectors have one.
-    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
+    with importing():
+        from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key  # noqa: PLC0415
 
     try:
         private = load_pem_private_key(key.encode(), password=None)
@@ -77,7 +79,8 @@ def check_pair(certificate: str, key: str) -> None:
 
 
 def _certificates(text: str) -> "Sequence[Certificate]":
-    from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 (as above)
+    with importing():
+        from cryptography.x509 import load_pem_x509_certificates  # noqa: PLC0415 (as above)
 
     try:
         return load_pem_x509_certificates(text.encode())

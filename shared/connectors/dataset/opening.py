@@ -6,6 +6,7 @@ from shared.connectors.base import ConfirmLease, SyncRequest
 from shared.connectors.dataset.postgres import PostgresDataset
 from shared.connectors.dataset.seam import SliceDataset
 from shared.domain.bigquery_address import is_bigquery
+from shared.late_imports import importing
 
 
 def open_dataset(
@@ -17,9 +18,11 @@ def open_dataset(
     it.
     """
     if is_bigquery(request.dataset_url):
-        from shared.connectors.bigquery.dataset import (  # noqa: PLC0415 (slow, and seldom asked for)
-            BigQueryDataset,
-        )
+        with importing():
+            # Slow, and seldom asked for.
+            from shared.connectors.bigquery.dataset import (  # noqa: PLC0415
+                BigQueryDataset,
+            )
 
         return BigQueryDataset(request, confirm_lease)
     return PostgresDataset(request, confirm_lease, load_wait)

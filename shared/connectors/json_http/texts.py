@@ -9,6 +9,7 @@ from pydantic import AfterValidator, ConfigDict, SecretStr, StringConstraints
 
 from shared.egress.origins import origin_of
 from shared.errors import PermanentError
+from shared.late_imports import importing
 
 MODEL = ConfigDict(
     extra="forbid",
@@ -52,8 +53,9 @@ def _path(text: str) -> str:
 
 def _json_path(text: str) -> str:
     # It takes a tenth of a second to import, and only settings with paths need it.
-    from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415
-    from jsonpath_ng.ext.parser import parse  # noqa: PLC0415
+    with importing():
+        from jsonpath_ng.exceptions import JSONPathError  # noqa: PLC0415
+        from jsonpath_ng.ext.parser import parse  # noqa: PLC0415
 
     try:
         parse(text)

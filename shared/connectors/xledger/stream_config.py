@@ -9,6 +9,7 @@ from shared.connectors.json_http.cursor_config import CursorConfig, CursorFormat
 from shared.connectors.json_http.texts import MODEL, Name, each_once
 from shared.connectors.xledger.names import FieldPath, GraphQlName, check_fields
 from shared.connectors.xledger.values import ENUM, check_value
+from shared.late_imports import importing
 
 LARGEST_PAGE = 10_000
 """As many nodes a page has at most, in Xledger's own samples."""
@@ -180,7 +181,8 @@ class StreamConfig(BaseModel):
         if self.arguments:
             raise ValueError("write arguments into your query, or give its variables")
         # It takes a fifth of a second to import, and only such a stream needs it.
-        from shared.connectors.xledger.own_query import check_own_query  # noqa: PLC0415
+        with importing():
+            from shared.connectors.xledger.own_query import check_own_query  # noqa: PLC0415
 
         check_own_query(self)
         return self
