@@ -1,8 +1,8 @@
 """Connectors are made and changed: the config fits its type, and its secrets are sealed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
@@ -300,7 +300,7 @@ def _validated(slug: str, config: Mapping[str, object]) -> tuple[dict[str, objec
         raise InvalidInputError(
             *(
                 Problem(
-                    field=".".join(["config", *map(str, problem["loc"])]),
+                    field=".".join(["config", *_path(config, problem["loc"])]),
                     code=f"connector_{problem['type']}",
                     # pydantic puts this before the sentences that are our own.
                     reason=problem["msg"].removeprefix("Value error, "),
@@ -309,3 +309,22 @@ def _validated(slug: str, config: Mapping[str, object]) -> tuple[dict[str, objec
                 for problem in error.errors(include_input=False, include_url=False)
             )
         ) from None
+
+
+def _path(config: Mapping[str, object], tokens: Sequence[str | int]) -> list[str]:
+    """Return where in the config a problem is.
+
+    pydantic names the kind of an object that may be of several too, which is no place in it.
+    """
+    path: list[str] = []
+    place: object = config
+    for token in tokens:
+        if isinstance(place, Mapping):
+            fields = cast("Mapping[object, object]", place)
+            if token not in fields and token in fields.values():
+                continue
+            place = fields.get(token)
+        elif isinstance(place, list) and isinstance(token, int):
+            place = cast("list[object]", place)[token]
+        path.append(str(token))
+    return path

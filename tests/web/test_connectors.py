@@ -89,6 +89,21 @@ def test_a_sentence_of_a_connector_type_is_told_as_it_is(alice: Caller) -> None:
     assert refused.json["errors"][0]["reason"].startswith("there is no driver for oracle")
 
 
+def test_a_problem_within_one_of_several_kinds_is_told_by_its_place(alice: Caller) -> None:
+    config = {
+        "base_url": "https://api.example",
+        "auth": {"type": "bearer", "token": "x", "scopes": "all"},
+        "streams": [
+            {"name": "a", "path": "/a", "primary_key": ["id"], "pagination": {"type": "x"}}
+        ],
+    }
+    refused = alice.post("/api/v2/connectors", body(type="api", config=config))
+    assert [one["pointer"] for one in refused.json["errors"]] == [
+        "/config/auth/scopes",
+        "/config/streams/0/pagination",
+    ]
+
+
 def test_a_secret_in_the_wrong_place_is_not_echoed(alice: Caller) -> None:
     url = f"postgresql://reader:{CANARY}@127.0.0.1/x"
     for config in ({**CONFIG, "url": url}, {**CONFIG, "passwort": CANARY}):
