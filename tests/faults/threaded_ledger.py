@@ -33,9 +33,10 @@ class Troubles:
 
 
 class _Books(threading.local):
-    """The connector of a thread: it notes the fence under which it works."""
+    """The connector of a thread: where a worker works, it notes the fence under which it does."""
 
-    ledger: LedgerConnector
+    def __init__(self) -> None:
+        self.ledger = LedgerConnector()
 
 
 class TroubledConnector(LedgerConnector):

@@ -57,7 +57,7 @@ def test_a_schema_refers_to_nothing_outside_of_it(slug: str) -> None:
         assert not name or name.removeprefix("#/$defs/") in schema["$defs"]
 
 
-@pytest.mark.parametrize("slug", ["nothing", "Database", "base", "secrets", "..", "%00"])
+@pytest.mark.parametrize("slug", ["nothing", "Database", "base", "secrets", ".."])
 def test_a_type_that_is_not_there_is_not_found(bob: Caller, slug: str) -> None:
     answer = bob.get(f"{PATH}/{slug}")
     assert (answer.status_code, answer.mimetype) == (404, "application/problem+json")

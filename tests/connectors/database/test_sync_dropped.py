@@ -209,7 +209,7 @@ def test_a_column_that_is_new_in_the_source_is_logged_without_alarm(
     source: Postgres, dataset: Postgres, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop = synced(source, dataset)
-    with caplog.at_level(logging.INFO, "shared.connectors.dataset.postgres"):
+    with caplog.at_level(logging.INFO, "shared.connectors.dataset"):
         _with_new_column(source, shop)
     (record,) = caplog.records
     fields = record.__dict__["syncline_fields"]
