@@ -81,6 +81,22 @@ class ConflictError(SynclineError):
     code = "conflict"
 
 
+class PremiseError(SynclineError):
+    """What the caller wants to change is not any more as the caller saw it."""
+
+    code = "precondition_failed"
+
+
+class RateError(SynclineError):
+    """The workspace does this too often; `retry_after` is longer than zero."""
+
+    code = "rate_limited"
+
+    def __init__(self, message: str, *, retry_after: timedelta) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """What is wrong with one field: a stable code, a reason, and what to do."""

@@ -46,3 +46,10 @@ def test_a_key_of_cloud_kms_is_one_for_the_whole_instance(wired: Wire) -> None:
     wiring = wired(SYNCLINE_KMS_KEY=KMS_KEY, CLOUD_KMS_EMULATOR_HOST="127.0.0.1:1")
     assert isinstance(wiring.key, KmsKey)
     assert wiring.key is wiring.key
+
+
+def test_what_an_instance_opens_serves_every_workspace(wired: Wire) -> None:
+    wiring = wired(SYNCLINE_KMS_KEY=KMS_KEY, CLOUD_KMS_EMULATOR_HOST="127.0.0.1:1")
+    one, another = wiring.of_workspace(1), wiring.of_workspace(2)
+    assert one.key is another.key is wiring.key
+    assert one.engine.pool is another.engine.pool is wiring.engine.pool

@@ -19,12 +19,14 @@ from shared.errors import (
     NotFoundError,
     Problem,
 )
+from shared.flow.premises import Premise, any_state
 from shared.flow.references import require_referred
 from shared.flow.sources import secrets_of, type_of
 from shared.flow.trigger import RunActiveError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
 from shared.store.connectors import (
     delete_credential,
+    find_connector,
     insert_connector,
     insert_credential,
     lock_connector,
@@ -50,15 +52,18 @@ def create_connector(
     slug: str,
     name: str,
     config: Mapping[str, object],
+    public_id: UUID | None = None,
 ) -> Row:
     """Create a connector whose config fits its type, with its secrets sealed.
+
+    Given a `public_id` that it has already, it was created before and is returned.
 
     Raises `InvalidInputError` naming each field that does not fit, `ConflictError` for a name
     that the workspace uses already, and what `seal` raises.
     """
     plain, secret = _validated(slug, config)
     require_referred(engine, principal, slug, plain)
-    public_id = uuid4()
+    made, public_id = public_id, public_id or uuid4()
     # Before the transaction: the key may be a service's.
     sealed = _sealed(key, secret, principal.workspace_id, public_id)
     values = {
@@ -72,6 +77,9 @@ def create_connector(
 
     def insert() -> Row:
         with engine.begin() as connection:
+            before = made and find_connector(connection, principal.workspace_id, made)
+            if before:
+                return before
             row = insert_connector(connection, values)
             if sealed is not None:
                 insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
@@ -88,6 +96,7 @@ def change_connector(
     *,
     name: str | None = None,
     config: Mapping[str, object] | None = None,
+    premise: Premise = any_state,
 ) -> Row:
     """Give a connector another name or config; None leaves it.
 
@@ -97,8 +106,9 @@ def change_connector(
     that it has. Streams of which something else is read from now on are read anew: their watermarks
     say nothing about it.
 
-    Raises as `create_connector`, `NotFoundError`, `RunActiveError` if a watermark has to go while a
-    run reads, and `ConflictError` if somebody else changes the connector at the same time.
+    Raises as `create_connector` and `premise`, `NotFoundError`, `RunActiveError` if a watermark has
+    to go while a run reads, and `ConflictError` if somebody else changes the connector at the same
+    time.
     """
     changes: dict[str, Any] = {} if name is None else {"name": name}
     sealed, source, plain = None, None, {}
@@ -117,6 +127,7 @@ def change_connector(
             row = lock_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.")
+            premise(row)
             if source is not None:
                 _require_unchanged(connection, principal, connector, source)
                 _forget_watermarks(connection, row["id"], source, plain)

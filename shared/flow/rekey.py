@@ -1,16 +1,18 @@
-"""Seal every connector's secrets with the newest key, so that older ones can be taken away."""
+"""Seal every secret that is stored with the newest key, so that older ones can be taken away."""
 
 import logging
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from shared.errors import PermanentError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
 from shared.logs import log_event
 from shared.store.connectors import count_seals, lagging_credentials, replace_seal
 from shared.store.engine import single_statements
+from shared.store.hooks import count_endpoint_seals, lagging_endpoints, replace_endpoint_seal
 from shared.store.rows import Row
 
 _log = logging.getLogger(__name__)
@@ -34,6 +36,40 @@ class Rekeyed:
         return sum(self.seals.values()) - self.seals.get(self.newest, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Safe:
+    """One kind of sealed secrets: how they are found, put back and counted."""
+
+    of: str
+    """What they are secrets of; the log names it by `id_field`."""
+    id_field: str
+    key: str
+    """The column by which they are in order."""
+    lagging: Callable[..., Sequence[Row]]
+    replace: Callable[..., bool]
+    count: Callable[[Connection], Mapping[str, int]]
+
+
+_SAFES = (
+    _Safe(
+        "connector",
+        "connector_id",
+        "connector_id",
+        lagging_credentials,
+        replace_seal,
+        count_seals,
+    ),
+    _Safe(
+        "webhook endpoint",
+        "endpoint_id",
+        "id",
+        lagging_endpoints,
+        replace_endpoint_seal,
+        count_endpoint_seals,
+    ),
+)
+
+
 def rekey(engine: Engine, key: WrappingKey, *, page: int = _PAGE) -> Rekeyed:
     """Seal anew what is sealed with another version of the key than the newest, row by row.
 
@@ -41,20 +77,33 @@ def rekey(engine: Engine, key: WrappingKey, *, page: int = _PAGE) -> Rekeyed:
     the rest. Secrets that somebody changes meanwhile are left to him, those that do not open stay
     as they are. Raises `TransientError` while the key cannot be reached.
     """
-    newest, after_id = key.newest_version(), 0
+    newest = key.newest_version()
     resealed = failed = 0
+    seals: Counter[str] = Counter()
     with single_statements(engine) as connection:
-        while rows := lagging_credentials(connection, newest, after_id=after_id, limit=page):
-            for row in rows:
-                try:
-                    sealed = _sealed_anew(key, row)
-                except PermanentError as error:
-                    failed += 1
-                    _tell(row, error)
-                else:
-                    resealed += replace_seal(connection, row, **asdict(sealed))
-            after_id = rows[-1]["connector_id"]
-        return Rekeyed(newest, resealed, failed, count_seals(connection))
+        for safe in _SAFES:
+            done, refused = _rekey(connection, key, newest, safe, page)
+            resealed, failed = resealed + done, failed + refused
+            seals.update(safe.count(connection))
+    return Rekeyed(newest, resealed, failed, dict(sorted(seals.items())))
+
+
+def _rekey(
+    connection: Connection, key: WrappingKey, newest: str, safe: _Safe, page: int
+) -> tuple[int, int]:
+    """Return how many secrets of a kind were sealed anew, and how many do not open."""
+    resealed = failed = after_id = 0
+    while rows := safe.lagging(connection, newest, after_id=after_id, limit=page):
+        for row in rows:
+            try:
+                sealed = _sealed_anew(key, row)
+            except PermanentError as error:
+                failed += 1
+                _tell(safe, row, error)
+            else:
+                resealed += safe.replace(connection, row, **asdict(sealed))
+        after_id = rows[-1][safe.key]
+    return resealed, failed
 
 
 def _sealed_anew(key: WrappingKey, row: Row) -> SealedSecrets:
@@ -63,12 +112,12 @@ def _sealed_anew(key: WrappingKey, row: Row) -> SealedSecrets:
     return seal(key, unseal(key, sealed, *owner), *owner)
 
 
-def _tell(row: Row, error: PermanentError) -> None:
+def _tell(safe: _Safe, row: Row, error: PermanentError) -> None:
     log_event(
         _log,
         logging.WARNING,
         "secrets_not_resealed",
-        "The secrets of a connector do not open",
-        connector_id=row["public_id"],
+        f"The secrets of a {safe.of} do not open",
+        **{safe.id_field: row["public_id"]},
         reason=str(error),
     )

@@ -24,6 +24,7 @@ from shared.errors import (
     InvalidInputError,
     NotFoundError,
     Problem,
+    RateError,
     TransientError,
 )
 from shared.flow.trigger import trigger_schedule
@@ -191,6 +192,6 @@ def _run_for(desk: Desk, principal: Principal, row: Row) -> UUID | None:
         return None
     try:
         run = trigger_schedule(desk.engine, desk.open_queue, principal, schedule)
-    except (ConflictError, NotFoundError):  # it is stored, whatever keeps the run from it now
-        return None
+    except (ConflictError, NotFoundError, RateError):
+        return None  # it is stored, whatever keeps the run from it now
     return run["public_id"]

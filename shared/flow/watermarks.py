@@ -1,6 +1,6 @@
 """See, set and reset where the next sync of a stream starts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from uuid import UUID
@@ -26,6 +26,10 @@ from shared.store.workspaces import lock_workspace
 _FORMS = "write it as 42, 12.5, 2026-03-01 or 2026-03-01T08:00:00Z, or say its type"
 
 
+def any_marks(_rows: Sequence[Row]) -> None:
+    """Take the watermarks as they are."""
+
+
 def set_watermark(
     engine: Engine,
     principal: Principal,
@@ -34,18 +38,21 @@ def set_watermark(
     *,
     value: str,
     type_name: str | None = None,
+    premise: Callable[[Sequence[Row]], None] = any_marks,
 ) -> Sequence[Row]:
     """Let the next sync of a stream start at a cursor value, itself included.
 
     `value` is as the API shows one; `type_name` is one of `CURSOR_TYPES`, by default that of the
     watermark that is there. Returns all watermarks of the connector. Raises `InvalidInputError`,
-    `NotFoundError`, and `RunActiveError` while a run reads.
+    `NotFoundError`, `RunActiveError` while a run reads, and what `premise` does, which is called
+    with all watermarks of the connector before the change.
     """
     with engine.begin() as connection:
         row = _held_connector(connection, principal, connector)
         cursor = _cursor_of(row, stream)
         workspace_id = principal.workspace_id
         marks = list_watermarks(connection, workspace_id, row["id"])
+        premise(marks)
         known = {mark["stream"]: mark for mark in marks}
         before = known[stream]["value"] if stream in known else None
         wanted = type_name or (None if before is None else before["type"])
@@ -54,13 +61,21 @@ def set_watermark(
         return list_watermarks(connection, workspace_id, row["id"])
 
 
-def reset_stream(engine: Engine, principal: Principal, connector: UUID, stream: str) -> None:
+def reset_stream(
+    engine: Engine,
+    principal: Principal,
+    connector: UUID,
+    stream: str,
+    *,
+    premise: Callable[[Sequence[Row]], None] = any_marks,
+) -> None:
     """Let the next sync of a stream read all of it; raises as `set_watermark`.
 
     What is in the dataset stays: what is read again is merged into it.
     """
     with engine.begin() as connection:
         row = _held_connector(connection, principal, connector)
+        premise(list_watermarks(connection, principal.workspace_id, row["id"]))
         if not delete_watermark(connection, row["id"], stream):
             raise NotFoundError("There is no watermark of such a stream: it is read as a whole.")
 

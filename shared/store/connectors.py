@@ -21,6 +21,7 @@ _PUBLIC = (
     workspace_connector.c.health,
     workspace_connector.c.health_reason,
     workspace_connector.c.health_next_check_at,
+    workspace_connector.c.version,
     workspace_connector.c.created_at,
     workspace_connector.c.updated_at,
 )
@@ -78,7 +79,8 @@ def lock_connector(connection: Connection, workspace_id: int, public_id: object)
 
 
 def update_connector(connection: Connection, connector_id: int, values: dict[str, Any]) -> Row:
-    """Change some columns of a connector and return what the API shows of it."""
+    """Change what people set of a connector and return what the API shows of it."""
+    values = {**values, "version": workspace_connector.c.version + 1}
     query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
 

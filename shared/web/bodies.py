@@ -2,9 +2,8 @@
 
 import re
 import uuid
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from flask import request
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -13,12 +12,9 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared.domain.recurrence import MAX_PREVIEW
-
-DEFAULT_PREVIEW = 10
-"""How many periods a preview shows unless it is told."""
+from shared.web.queries import DEFAULT_PREVIEW
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -45,7 +41,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyBody = TypeVar("AnyBody", bound=Body)
+class NoBody(Body):
+    """Nothing."""
 
 
 class NewConnectorBody(Body):
@@ -168,35 +165,3 @@ class NewBlackoutWindowBody(Body):
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
     weekly: WeeklyHoursBody | None = None
     dated: DatedDaysBody | None = None
-
-
-def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
-    """Return the request's JSON body as a model; raise pydantic's ValidationError.
-
-    Where it `is_optional`, no body at all says as much as an empty object.
-    """
-    if is_optional and not request.get_data():
-        return model.model_validate({})
-    if not request.is_json:
-        raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    try:
-        value = request.get_json(silent=True)
-        if _holds_nul(value):
-            raise BadRequest("The body holds a NUL character, which no text may have.")
-    except RecursionError:
-        raise BadRequest("The body is nested too deeply.") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The body is not a JSON object.")
-    return model.model_validate(value)
-
-
-def _holds_nul(value: Any) -> bool:
-    match value:
-        case str():
-            return "\0" in value
-        case dict():
-            return any(_holds_nul(key) or _holds_nul(one) for key, one in value.items())
-        case list():
-            return any(map(_holds_nul, value))
-        case _:
-            return False

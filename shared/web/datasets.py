@@ -2,22 +2,29 @@
 
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.connectors.dataset.look import DatasetPlace, DatasetTable
 from shared.domain.access import Role
 from shared.flow.datasets import dataset_of, new_reader
 from shared.store.rows import Row
-from shared.web.auth import principal, requires, wiring
+from shared.web.auth import principal, wiring
+from shared.web.operations import SOURCE_PROBLEMS, Answers
 from shared.web.present import instant
+from shared.web.routes import Routes
+from shared.web.shapes.datasets import Dataset, DatasetReader
 
-blueprint = Blueprint("datasets", __name__, url_prefix="/api/v2")
+routes = Routes("datasets", "/api/v2", tag="Datasets")
 
 
-@blueprint.get("/connectors/<uuid:connector>/dataset")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET",
+    "/connectors/<uuid:connector>/dataset",
+    "read_dataset",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Dataset, SOURCE_PROBLEMS),
+)
 def read(connector: uuid.UUID) -> dict[str, Any]:
     """Tell where a connector's records are, with its tables, their rows and how fresh they are."""
     parts = wiring()
@@ -32,8 +39,13 @@ def read(connector: uuid.UUID) -> dict[str, Any]:
     }
 
 
-@blueprint.post("/dataset-reader")
-@requires(Role.ADMIN)
+@routes.on(
+    "POST",
+    "/dataset-reader",
+    "make_dataset_reader",
+    Role.ADMIN,
+    Answers(HTTPStatus.CREATED, DatasetReader, SOURCE_PROBLEMS),
+)
 def make_reader() -> tuple[dict[str, Any], int]:
     """Make the login that reads all datasets of the workspace; an older password ends."""
     parts = wiring()

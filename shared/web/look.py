@@ -1,28 +1,40 @@
 """/api/v2/connectors/{id}: check its settings against its source, and list what that offers."""
 
 import uuid
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.connectors.base import SourceStream
 from shared.domain.access import Role
 from shared.flow.look import CheckReport, Finding, Lookout, check_connector, streams_of
-from shared.web.auth import principal, requires, wiring
+from shared.web.auth import principal, wiring
+from shared.web.operations import SOURCE_PROBLEMS, Answers
 from shared.web.present import instant
+from shared.web.routes import Routes
+from shared.web.shapes import connectors as shapes
 
-blueprint = Blueprint("look", __name__, url_prefix="/api/v2/connectors/<uuid:connector>")
+routes = Routes("look", "/api/v2/connectors/<uuid:connector>", tag="Connectors")
 
 
-@blueprint.post("/check")
-@requires(Role.EDITOR)
+@routes.on(
+    "POST",
+    "/check",
+    "check_connector",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, shapes.CheckReport, SOURCE_PROBLEMS),
+)
 def check(connector: uuid.UUID) -> dict[str, Any]:
     """Look whether the source lets the connector in, and has each of its streams."""
     return _present_report(check_connector(_lookout(), principal(), connector))
 
 
-@blueprint.get("/streams")
-@requires(Role.EDITOR)
+@routes.on(
+    "GET",
+    "/streams",
+    "list_streams",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, shapes.SourceStreams, SOURCE_PROBLEMS),
+)
 def streams(connector: uuid.UUID) -> dict[str, Any]:
     """List the streams that the source offers."""
     found = streams_of(_lookout(), principal(), connector)

@@ -13,6 +13,7 @@ BENCHMARKS = (
     "database_sync",
     "file_sync",
     "api_pace",
+    "pages",
 )
 
 

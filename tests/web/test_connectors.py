@@ -140,22 +140,25 @@ def test_a_page_that_makes_no_sense_is_refused(alice: Caller, query: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "body",
+    ("body", "code"),
     [
-        b'{"type": "database", "name": "a\\u0000b", "config": {}}',
-        b'{"type": "database", "name": "x", "config": {"\\u0000": 1}}',
-        b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+        (b'{"type": "database", "name": "a\\u0000b", "config": {}}', "text_nul"),
+        (b'{"type": "database", "name": "x", "config": {"\\u0000": 1}}', "text_nul"),
+        (b'{"a": ' + b"[" * 200_000 + b"]" * 200_000 + b"}", "json_depth"),
     ],
     ids=["nul", "nul in a key", "nested"],
 )
-def test_a_body_that_no_database_or_parser_takes_is_refused(alice: Caller, body: bytes) -> None:
+def test_a_body_that_no_database_or_parser_takes_is_refused(
+    alice: Caller, body: bytes, code: str
+) -> None:
     answer = alice.client.post(
         "/api/v2/connectors",
         data=body,
         headers={"Authorization": f"Bearer {alice.key}"},
         content_type="application/json",
     )
-    assert (answer.status_code, answer.mimetype) == (400, "application/problem+json")
+    assert (answer.status_code, answer.mimetype) == (422, "application/problem+json")
+    assert answer.json["errors"][0]["code"] == code
 
 
 def test_the_answer_to_a_body_of_nonsense_is_bounded(alice: Caller) -> None:
@@ -180,7 +183,7 @@ ELSEWHERE = {**CONFIG, "url": "postgresql://reader@db.mallory.example/source"}
 
 
 def test_a_connector_gets_another_name_and_other_streams_and_keeps_its_password(
-    alice: Caller, wiring: Wiring
+    alice: Caller, engine: Engine, wiring: Wiring
 ) -> None:
     connector = _sealed(alice)
     changed = alice.patch(connector, {"name": "Crew", "config": MORE_STREAMS})
@@ -189,11 +192,11 @@ def test_a_connector_gets_another_name_and_other_streams_and_keeps_its_password(
     assert changed.json["config"]["streams"][0]["table"] == "crew"
     assert changed.json["secrets_set"] == ["/password"]
     assert alice.get(connector).json == changed.json
-    assert _password(wiring, changed.json["id"]) == CANARY
+    assert _password(engine, wiring, changed.json["id"]) == CANARY
 
 
 def test_a_config_that_leads_elsewhere_needs_its_secrets_again(
-    alice: Caller, wiring: Wiring
+    alice: Caller, engine: Engine, wiring: Wiring
 ) -> None:
     connector = _sealed(alice)
     refused = alice.patch(connector, {"config": ELSEWHERE})
@@ -202,10 +205,10 @@ def test_a_config_that_leads_elsewhere_needs_its_secrets_again(
     assert refused.json["errors"][0]["code"] == "secret_needed"
     taken = alice.patch(connector, {"config": {**ELSEWHERE, "password": "another"}})
     assert taken.status_code == 200
-    assert _password(wiring, taken.json["id"]) == "another"
+    assert _password(engine, wiring, taken.json["id"]) == "another"
     without = alice.patch(connector, {"config": {**CONFIG, "password": None}})
     assert (without.status_code, without.json["secrets_set"]) == (200, [])
-    assert _password(wiring, taken.json["id"]) is None
+    assert _password(engine, wiring, taken.json["id"]) is None
 
 
 def test_a_change_keeps_the_rules_of_a_creation(
@@ -237,8 +240,8 @@ def test_a_change_of_the_config_forgets_what_was_known_of_its_health(
     assert (changed["health"], changed["health_reason"]) == ("unknown", None)
 
 
-def _password(wiring: Wiring, connector: str) -> str | None:
-    with wiring.engine.connect() as connection:
+def _password(engine: Engine, wiring: Wiring, connector: str) -> str | None:
+    with engine.connect() as connection:
         query = text("SELECT workspace_id FROM workspace_connector WHERE public_id = :id")
         workspace = connection.execute(query, {"id": connector}).scalar_one()
         row = find_source(connection, workspace, connector)
@@ -273,10 +276,12 @@ def test_a_stream_that_reads_something_else_from_now_on_is_read_anew(
     assert _marks(alice, connector) == kept
 
 
-def test_a_secret_that_was_stored_by_its_name_is_kept(alice: Caller, wiring: Wiring) -> None:
+def test_a_secret_that_was_stored_by_its_name_is_kept(
+    alice: Caller, engine: Engine, wiring: Wiring
+) -> None:
     connector = _sealed(alice)
     public_id = UUID(connector.rpartition("/")[2])
-    with wiring.engine.begin() as connection:
+    with engine.begin() as connection:
         query = text("SELECT workspace_id, id FROM workspace_connector WHERE public_id = :id")
         workspace, internal = connection.execute(query, {"id": public_id}).one()
         assert wiring.key is not None
@@ -284,7 +289,7 @@ def test_a_secret_that_was_stored_by_its_name_is_kept(alice: Caller, wiring: Wir
         replace_credential(connection, workspace, internal, **asdict(old))
     changed = alice.patch(connector, {"config": MORE_STREAMS})
     assert changed.status_code == 200, changed.text
-    assert _password(wiring, str(public_id)) == CANARY
+    assert _password(engine, wiring, str(public_id)) == CANARY
 
 
 def test_two_changes_at_once_do_not_write_over_each_other(
