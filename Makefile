@@ -1,6 +1,6 @@
 # Everything that is done with Syncline on one machine. `make` alone explains the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke due workspace rekey test faults check fix bench lock package clean
+.PHONY: help setup run smoke due workspace rekey test fuzz faults check fix bench lock package clean
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -29,6 +29,9 @@ rekey: setup ## Seal all secrets with the newest key, so that an older one can b
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)
+
+fuzz: setup ## The long form of what is sent to the API by its own document
+	@SYNCLINE_FUZZ=long $(PY) -m pytest tests/web/test_schemathesis.py --timeout 3600 $(T)
 
 faults: setup ## The long form of the fault suite; writes the table of docs/reliability.md
 	@rm -f build/faults.jsonl

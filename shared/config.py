@@ -77,6 +77,14 @@ class Settings:
     """The site of ours that browsers know, without a slash at its end."""
     tick_budget: timedelta
     """After how long a tick begins nothing more; it ends within a page, so that it takes 45 s."""
+    hook_window: timedelta
+    """For how long further messages of a source are waited for before a run starts."""
+    hooks_per_minute: int
+    """How many messages a webhook endpoint takes in a minute, and at once."""
+    max_concurrent_syncs: int
+    """The most runs at once that an admin may allow their workspace."""
+    metrics_token: str | None = field(repr=False)
+    """What Prometheus sends as its bearer token; without one nobody reads the metrics."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -123,6 +131,10 @@ class Settings:
             oauth_redirect_url=_browser_url(env, "SYNCLINE_OAUTH_REDIRECT_URL"),
             public_url=_site(env, "SYNCLINE_PUBLIC_URL"),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
+            hook_window=_seconds(env, "SYNCLINE_HOOK_WINDOW_SECONDS", 10),
+            hooks_per_minute=_whole_number(env, "SYNCLINE_HOOKS_PER_MINUTE", 1_200),
+            max_concurrent_syncs=_up_to(env, "SYNCLINE_MAX_CONCURRENT_SYNCS", 100, 1_000),
+            metrics_token=_token(env, "SYNCLINE_METRICS_TOKEN"),
         )
 
 
@@ -165,6 +177,7 @@ _BROWSER_URL = re.compile(
 _LONGEST_URL = 1_000
 _LONGEST_KMS_KEY = 225
 """What leaves room for a version in what a row can store."""
+_SHORTEST_TOKEN = 16
 _GOOGLE_CERTS_URL = "https://www.googleapis.com/oauth2/v1/certs"
 _DATABASE_URL = "SYNCLINE_DATABASE_URL"
 _DATASET_URL = "SYNCLINE_DATASET_URL"
@@ -270,6 +283,22 @@ def _folder(env: Mapping[str, str], name: str) -> Path | None:
             f"{name} is no folder to read files from: use an absolute path, such as /srv/files."
         )
     return path
+
+
+def _up_to(env: Mapping[str, str], name: str, default: int, most: int) -> int:
+    number = _whole_number(env, name, default)
+    if number > most:
+        raise ConfigurationError(f"{name} is {number}: use at most {most}.")
+    return number
+
+
+def _token(env: Mapping[str, str], name: str) -> str | None:
+    text = env.get(name)
+    if text is not None and len(text) < _SHORTEST_TOKEN:
+        raise ConfigurationError(
+            f"{name} is too short to be a secret: use at least {_SHORTEST_TOKEN} characters."
+        )
+    return text
 
 
 def _whole_number(env: Mapping[str, str], name: str, default: int) -> int:

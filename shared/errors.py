@@ -84,8 +84,17 @@ class ConflictError(SynclineError):
     code = "conflict"
 
 
+class PremiseError(SynclineError):
+    """What the caller wants to change is not any more as the caller saw it."""
+
+    code = "precondition_failed"
+
+
 class BusyError(SynclineError):
-    """As much of it is under way as may be: ask again after `retry_after`."""
+    """As much of it is under way, or was done lately, as may be.
+
+    `retry_after` is longer than zero: ask again then.
+    """
 
     code = "busy"
 

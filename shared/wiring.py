@@ -1,6 +1,8 @@
 """The composition root: settings to the things that the flows work with, once an instance."""
 
 import threading
+from copy import copy
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -13,9 +15,19 @@ from shared.gcp.sealing import WrappingKey
 from shared.late_imports import importing
 from shared.logs import configure_logging
 from shared.store.engine import PROMPT, create_engine_for
+from shared.store.tenancy import role_of, speaking_for
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
+
+
+@dataclass(slots=True)
+class _Opened:
+    """What an instance has opened so far."""
+
+    key: WrappingKey | None
+    queue: "CloudTasksQueue | None" = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Wiring:
@@ -30,42 +42,49 @@ class Wiring:
             pool_size=settings.pool_size,
             application_name=f"syncline-{service}",
             deadlines=PROMPT,
+            role=role_of(service),
         )
         # A file is read at once, so that a mistake in it is told at the start.
-        self._key = open_key(settings.keys) if settings.keys.file else None
-        self._queue: CloudTasksQueue | None = None
-        self._lock = threading.Lock()
+        self._opened = _Opened(open_key(settings.keys) if settings.keys.file else None)
+
+    def of_workspace(self, workspace_id: int) -> "Wiring":
+        """Return the same parts, with an engine whose transactions are of one workspace."""
+        scoped = copy(self)
+        scoped.engine = speaking_for(self.engine, workspace_id)
+        return scoped
 
     @property
     def key(self) -> WrappingKey | None:
         """The key of secrets, if the deployment has one; Cloud KMS is connected when it is used."""
-        with self._lock:
-            if self._key is None:
-                self._key = open_key(self.settings.keys)
-            return self._key
+        opened = self._opened
+        with opened.lock:
+            if opened.key is None:
+                opened.key = open_key(self.settings.keys)
+            return opened.key
 
     def open_queue(self) -> "CloudTasksQueue":
         """Return the queue; grpc is imported and connected at the first call."""
-        with self._lock:
-            if self._queue is None:
+        opened = self._opened
+        with opened.lock:
+            if opened.queue is None:
                 with importing():
                     from shared.gcp.task_queue import (  # noqa: PLC0415 (the api starts without grpc)
                         CloudTasksQueue,
                         tasks_client,
                     )
 
-                self._queue = CloudTasksQueue(
+                opened.queue = CloudTasksQueue(
                     tasks_client(self.settings.tasks_emulator), self.settings
                 )
-            return self._queue
+            return opened.queue
 
     def close(self) -> None:
         """Close what was opened."""
         self.engine.dispose()
-        if self._queue is not None:
-            self._queue.close()
-        if self._key is not None:
-            self._key.close()
+        if self._opened.queue is not None:
+            self._opened.queue.close()
+        if self._opened.key is not None:
+            self._opened.key.close()
 
 
 def open_key(keys: KeySettings) -> WrappingKey | None:

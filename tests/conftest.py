@@ -1,7 +1,7 @@
 """What tests share: one throw-away PostgreSQL a worker, and a fresh database a test."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Engine
 
+from infra.local.logins import login_of, make_logins
 from infra.local.postgres import THROW_AWAY, PostgresServer, start_postgres
 
 # How fast an example is says something about the machine, not about the rule.
@@ -16,6 +17,9 @@ settings.register_profile("syncline", deadline=None, suppress_health_check=[Heal
 settings.load_profile("syncline")
 
 _TEMPLATE = "syncline_template"
+
+DatabaseUrlOf = Callable[[str], str]
+"""Gives the URL by which a function, such as `api`, reaches this test's database."""
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,7 @@ def template_database(postgres_server: PostgresServer) -> str:
 
     postgres_server.create_database(_TEMPLATE)
     upgrade(postgres_server.url(_TEMPLATE))
+    make_logins(postgres_server)
     return _TEMPLATE
 
 
@@ -48,8 +53,18 @@ def database_url(postgres_server: PostgresServer, template_database: str) -> Ite
 
 
 @pytest.fixture
+def database_url_of(postgres_server: PostgresServer, database_url: str) -> DatabaseUrlOf:
+    """Return how to reach this test's database with the login of a function."""
+    name = database_url.rpartition("/")[2]
+    return lambda function: postgres_server.url(name, login_of(function))
+
+
+@pytest.fixture
 def engine(database_url: str) -> Iterator[Engine]:
-    """Return an engine on this test's database."""
+    """Return an engine on this test's database, of a superuser: what a test sets up and looks at.
+
+    It says nothing about what a function may do; that needs the login of the function.
+    """
     from shared.store.engine import create_engine_for  # noqa: PLC0415 (as above)
 
     engine = create_engine_for(database_url)

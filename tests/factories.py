@@ -30,12 +30,15 @@ class Tenant:
 
 
 def make_tenant(engine: Engine, *, max_concurrent_syncs: int = 1000) -> Tenant:
-    """Create a workspace with room for `max_concurrent_syncs` runs."""
+    """Create a workspace with room for `max_concurrent_syncs` runs, asked for at any rate."""
     slug = f"w-{uuid4().hex[:12]}"
     workspace_id = create_workspace(engine, slug=slug, name=slug, timezone="Europe/Oslo")
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE workspace SET max_concurrent_syncs = :limit WHERE id = :id"),
+            text(
+                "UPDATE workspace SET max_concurrent_syncs = :limit,"
+                " manual_triggers_per_minute = 100000 WHERE id = :id"
+            ),
             {"limit": max_concurrent_syncs, "id": workspace_id},
         )
     return Tenant(workspace_id, Principal(workspace_id, "Europe/Oslo", 60, 0, Role.ADMIN))

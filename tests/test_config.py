@@ -294,3 +294,24 @@ def test_a_command_asks_for_the_datasets_alone() -> None:
     assert read_dataset_url({name: REQUIRED[name]}) == REQUIRED[name]
     with pytest.raises(ConfigurationError, match=name):
         read_dataset_url({})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("SYNCLINE_METRICS_TOKEN", "short", "too short to be a secret"),
+        ("SYNCLINE_MAX_CONCURRENT_SYNCS", "1001", "use at most 1000"),
+        ("SYNCLINE_HOOKS_PER_MINUTE", "0", "whole number"),
+    ],
+)
+def test_what_no_deployment_should_be_set_to_is_refused(
+    name: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=sentence):
+        Settings.from_env({**REQUIRED, name: value})
+
+
+def test_the_token_for_metrics_is_not_shown_with_the_settings() -> None:
+    settings = Settings.from_env({**REQUIRED, "SYNCLINE_METRICS_TOKEN": "canary-of-an-operator"})
+    assert settings.metrics_token == "canary-of-an-operator"
+    assert "canary" not in repr(settings)

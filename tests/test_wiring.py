@@ -51,3 +51,10 @@ def test_a_key_of_cloud_kms_is_one_for_the_whole_instance(wired: Wire) -> None:
 def test_a_mistake_in_the_place_of_datasets_is_told_at_the_start() -> None:
     with pytest.raises(ConfigurationError, match=r"SYNCLINE_DATASET_URL names no location"):
         Wiring(make_settings(SYNCLINE_DATASET_URL="bigquery://acme-data"), service="test")
+
+
+def test_what_an_instance_opens_serves_every_workspace(wired: Wire) -> None:
+    wiring = wired(SYNCLINE_KMS_KEY=KMS_KEY, CLOUD_KMS_EMULATOR_HOST="127.0.0.1:1")
+    one, another = wiring.of_workspace(1), wiring.of_workspace(2)
+    assert one.key is another.key is wiring.key
+    assert one.engine.pool is another.engine.pool is wiring.engine.pool

@@ -56,9 +56,9 @@ class PostgresServer:
         self._leash = Leash()
         self._leash.hold(process.pid, signal.SIGINT)
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, login: str = SUPERUSER) -> str:
         """Return the SQLAlchemy URL (driver pg8000) of a database."""
-        return f"postgresql+pg8000://{SUPERUSER}@{HOST}:{self.port}/{database}"
+        return f"postgresql+pg8000://{login}@{HOST}:{self.port}/{database}"
 
     def libpq_url(self, database: str) -> str:
         """Return the libpq URL of a database, for psql and psycopg2."""
@@ -83,6 +83,14 @@ class PostgresServer:
         """Drop a database if there is one, and disconnect whoever uses it."""
         with self._admin() as cursor:
             cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+    def create_login(self, name: str, role: str) -> None:
+        """Create a login that is a member of `role` and of nothing else, if it is not there."""
+        with self._admin() as cursor:
+            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,))
+            if cursor.fetchone() is None:
+                cursor.execute(f'CREATE ROLE "{name}" LOGIN')
+            cursor.execute(f'GRANT "{role}" TO "{name}"')
 
     def stop(self, mode: StopMode = "fast") -> None:
         """End the server: `smart` waits for clients, `immediate` is what a crash does.

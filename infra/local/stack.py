@@ -15,6 +15,8 @@ from types import MappingProxyType
 from typing import Any
 
 from infra.local.locks import take_lock
+from infra.local.logins import login_of, make_logins
+from infra.local.package import FUNCTIONS
 from infra.local.ports import HOST, Ports
 from infra.local.postgres import PostgresServer, start_postgres
 from infra.local.processes import Command, Show, Supervisor
@@ -25,7 +27,6 @@ ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "syncline"
 DATASETS = "syncline_datasets"
 _MIGRATIONS = ROOT / "shared" / "store" / "migrations" / "versions"
-FUNCTIONS = ("dispatcher", "worker", "oauth_callback", "api")
 
 _READY_SECONDS = 60.0
 _PROBE_SECONDS = 5.0
@@ -36,7 +37,7 @@ _KEY_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """A stack whose processes run; `environment` is what its functions see."""
+    """A stack whose processes run; `environment` is its operator's."""
 
     ports: Ports
     postgres: PostgresServer
@@ -44,10 +45,18 @@ class Stack:
     environment: Mapping[str, str]
     settings: Settings
 
-    def python(self, name: str, *arguments: str, may_finish: bool = False) -> None:
-        """Start a further child, a Python process with the functions' environment."""
-        argv = (sys.executable, *arguments)
-        self.supervisor.start(Command(name, argv, self.environment, ROOT, may_finish=may_finish))
+    def python(
+        self, name: str, *arguments: str, may_finish: bool = False, login: str | None = None
+    ) -> None:
+        """Start a further child, a Python process with the functions' environment.
+
+        Its `login` to the database is one of a function, or the operator's.
+        """
+        argv, environment = (sys.executable, *arguments), self.environment
+        if login is not None:
+            url = self.postgres.url(DATABASE, login)
+            environment = {**environment, "SYNCLINE_DATABASE_URL": url}
+        self.supervisor.start(Command(name, argv, environment, ROOT, may_finish=may_finish))
 
 
 @contextmanager
@@ -83,6 +92,7 @@ def prepare(stack: Stack) -> None:
             stack.postgres.create_database(database)
             _note_of_migration(stack).unlink(missing_ok=True)
     _migrate(stack)
+    make_logins(stack.postgres)
     forget_tasks(stack.postgres, DATABASE)
     stack.supervisor.wait_until(
         lambda: _has_queues_and_tick(stack.ports), _READY_SECONDS, "the local cloud"
@@ -136,7 +146,8 @@ def _start_children(stack: Stack, folder: Path) -> None:
     for name in FUNCTIONS:
         source = ("--source", f"functions/{name}/main.py", "--target", name)
         address = ("--host", HOST, "--port", str(getattr(ports, name)))
-        stack.python(name, "-m", "functions_framework", *source, *address)
+        login = login_of(name)
+        stack.python(name, "-m", "functions_framework", *source, *address, login=login)
 
 
 def _migrate(stack: Stack) -> None:

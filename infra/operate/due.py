@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logging("text", service="due", project="")
     try:
         engine = create_engine_for(
-            read_database_url(), pool_size=1, application_name="syncline-due"
+            read_database_url(),
+            pool_size=1,
+            application_name="syncline-due",
+            is_operator=True,
         )
         minute, workspace_id = _resolve(engine, parser, asked)
         count = _print_all(connectors_due_at(engine, minute, workspace_id=workspace_id))

@@ -29,7 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
         if key is None:
             raise ConfigurationError("Set SYNCLINE_KMS_KEY or SYNCLINE_KEY_FILE.")
         engine = create_engine_for(
-            read_database_url(), pool_size=1, application_name="syncline-rekey"
+            read_database_url(),
+            pool_size=1,
+            application_name="syncline-rekey",
+            is_operator=True,
         )
         done = rekey(engine, key)
     except SynclineError as error:

@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     configure_logging("text", service="workspace", project="")
     try:
         engine = create_engine_for(
-            read_database_url(), pool_size=1, application_name="syncline-workspace"
+            read_database_url(),
+            pool_size=1,
+            application_name="syncline-workspace",
+            is_operator=True,
         )
         with read_only(engine) as connection:
             workspace_id = find_workspace_id(connection, asked.slug)

@@ -24,6 +24,7 @@ from shared.flow.replan import replan_workspace
 from shared.flow.schedules import Planner, enqueue_planned
 from shared.store.blackouts import (
     delete_window,
+    find_window,
     insert_window,
     list_windows,
     to_window,
@@ -40,9 +41,16 @@ _PAGE = 10_000
 
 
 def create_blackout_window(
-    planner: Planner, principal: Principal, wanted: WantedWindow, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    wanted: WantedWindow,
+    *,
+    public_id: UUID | None = None,
+    now: datetime | None = None,
 ) -> Row:
     """Create a window of the caller's workspace.
+
+    Given a `public_id` that it has already, it was created before and is returned.
 
     Raises `InvalidInputError` naming each wrong field, also for a window that would leave no time
     for syncs; `ConflictError` for a name that the workspace uses already, or for one too many.
@@ -51,12 +59,15 @@ def create_blackout_window(
     try:
         with planner.engine.begin() as connection:
             lock_workspace(connection, principal.workspace_id)
+            before = public_id and find_window(connection, principal.workspace_id, public_id)
+            if before:
+                return before
             at = as_of(connection, now)
             existing = [to_window(row) for row in list_windows(connection, principal.workspace_id)]
             _require_number(existing)
             existing = [one for one in existing if is_readable(one)]
             require_room(existing, window, at)
-            row = insert_window(connection, principal.workspace_id, window)
+            row = insert_window(connection, principal.workspace_id, window, public_id=public_id)
             planned = _replan(connection, planner, principal, at)
     except IntegrityError as error:
         if violation_of(error).constraint == "one_blackout_window_per_name":

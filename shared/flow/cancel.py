@@ -16,6 +16,7 @@ from shared.domain.access import Principal
 from shared.domain.run import Reason, RunStatus, TriggerType
 from shared.errors import ConflictError, NotFoundError
 from shared.flow.enqueue import enqueue_workspace
+from shared.flow.premises import Premise, any_state
 from shared.flow.replan import settle
 from shared.logs import log_event
 from shared.store.cancel import cancel_runs, lock_run_in_progress, unfinished_runs
@@ -49,18 +50,20 @@ def cancel_run(
     run: UUID,
     *,
     note: str | None = None,
+    premise: Premise = any_state,
     now: datetime | None = None,
 ) -> Row:
     """End a run that waits or is in progress, and give its place to the next of its workspace.
 
-    A run that a user cancelled already is returned as it is. Raises `NotFoundError`, or
-    `RunEndedError` for a run that ended otherwise.
+    A run that a user cancelled already is returned as it is. Raises `NotFoundError`, what
+    `premise` raises, or `RunEndedError` for a run that ended otherwise.
     """
     workspace_id = principal.workspace_id
     with engine.begin() as connection:
         lock_workspace(connection, workspace_id)
         at = as_of(connection, now)
         row = _require_run(connection, principal, run)
+        premise(row)
         detail = {"note": note or None, "by": find_name_of(connection, principal)}
         said = {name: value for name, value in detail.items() if value is not None}
         ids = [row["id"]]

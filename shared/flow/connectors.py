@@ -20,12 +20,14 @@ from shared.errors import (
     PermanentError,
     Problem,
 )
+from shared.flow.premises import Premise, any_state
 from shared.flow.references import require_referred
 from shared.flow.sources import secrets_of, type_of
 from shared.flow.trigger import RunActiveError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
 from shared.store.connectors import (
     delete_credential,
+    find_connector,
     insert_connector,
     insert_credential,
     lock_connector,
@@ -53,17 +55,19 @@ def create_connector(
     slug: str,
     name: str,
     config: Mapping[str, object],
+    public_id: UUID | None = None,
 ) -> Row:
     """Create a connector whose config fits its type, with its secrets sealed.
 
-    One that a person has to authorize waits for that.
+    One that a person has to authorize waits for that. Given a `public_id` that it has already, it
+    was created before and is returned.
 
     Raises `InvalidInputError` naming each field that does not fit, `ConflictError` for a name
     that the workspace uses already, and what `seal` raises.
     """
     plain, secret = _validated(slug, config)
     require_referred(engine, principal, slug, plain)
-    public_id = uuid4()
+    made, public_id = public_id, public_id or uuid4()
     # Before the transaction: the key may be a service's.
     sealed = _sealed(key, secret, principal.workspace_id, public_id)
     values = {
@@ -78,6 +82,9 @@ def create_connector(
 
     def insert() -> Row:
         with engine.begin() as connection:
+            before = made and find_connector(connection, principal.workspace_id, made)
+            if before:
+                return before
             row = insert_connector(connection, values)
             if sealed is not None:
                 insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
@@ -94,6 +101,7 @@ def change_connector(
     *,
     name: str | None = None,
     config: Mapping[str, object] | None = None,
+    premise: Premise = any_state,
 ) -> Row:
     """Give a connector another name or config; None leaves it.
 
@@ -104,8 +112,9 @@ def change_connector(
     say nothing about it. For the same reason as its secrets, a connector that a person authorized
     keeps its grant only while nothing but the streams differs; otherwise it waits for another.
 
-    Raises as `create_connector`, `NotFoundError`, `RunActiveError` if a watermark has to go while a
-    run reads, and `ConflictError` if somebody else changes the connector at the same time.
+    Raises as `create_connector` and `premise`, `NotFoundError`, `RunActiveError` if a watermark has
+    to go while a run reads, and `ConflictError` if somebody else changes the connector at the same
+    time.
     """
     changes: dict[str, Any] = {} if name is None else {"name": name}
     edit = None
@@ -121,6 +130,7 @@ def change_connector(
             row = lock_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.")
+            premise(row)
             if edit is not None:
                 _require_unchanged(connection, principal, connector, edit)
                 _forget_watermarks(connection, row["id"], edit.source, edit.plain)

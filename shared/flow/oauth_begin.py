@@ -121,7 +121,7 @@ def _store(
             raise NotFoundError("There is no such connector.")
         at = as_of(connection, now)
         who = {"connector_id": row["id"], "asked_by": find_name_of(connection, principal)}
-        insert_state(connection, {**values, **who, "expires_at": at + _LIFE}, now=at)
+        insert_state(connection, {**values, **who, "expires_at": at + _LIFE})
         return at + _LIFE
 
 

@@ -8,6 +8,7 @@ from shared.domain.access import Principal
 from shared.domain.run import Reason
 from shared.domain.schedule import UNTIL_RESUMED
 from shared.errors import InvalidInputError, Problem
+from shared.flow.premises import Premise, any_state
 from shared.flow.replan import replan
 from shared.flow.schedules import Planner, finish_change, require_schedule
 from shared.store.cancel import lock_run_in_progress
@@ -24,23 +25,32 @@ def pause_schedule(
     *,
     until: datetime | None,
     note: str | None,
+    premise: Premise = any_state,
     now: datetime | None = None,
 ) -> Row:
     """Skip the schedule's periods before `until`, or until somebody resumes it when None.
 
     Runs that did not start, and would before it, are cancelled. Raises `InvalidInputError` for an
-    instant that has passed, `NotFoundError`.
+    instant that has passed, `NotFoundError`, or what `premise` raises.
     """
     pause = {"paused_until": until or UNTIL_RESUMED, "pause_note": note}
-    return _set(planner, principal, schedule, pause, Reason.PAUSED, now)
+    return _set(planner, principal, schedule, pause, Reason.PAUSED, premise, now)
 
 
 def resume_schedule(
-    planner: Planner, principal: Principal, schedule: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    schedule: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> Row:
-    """End a pause now; a schedule that is not paused stays as it is. Raises `NotFoundError`."""
+    """End a pause now; a schedule that is not paused stays as it is.
+
+    Raises `NotFoundError`, or what `premise` raises.
+    """
     no_pause = {"paused_until": None, "pause_note": None}
-    return _set(planner, principal, schedule, no_pause, Reason.SCHEDULE_CHANGED, now)
+    return _set(planner, principal, schedule, no_pause, Reason.SCHEDULE_CHANGED, premise, now)
 
 
 def _set(
@@ -49,12 +59,14 @@ def _set(
     schedule: UUID,
     pause: dict[str, Any],
     reason: Reason,
+    premise: Premise,
     now: datetime | None,
 ) -> Row:
     planned, until = 0, pause["paused_until"]
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         row = require_schedule(connection, principal, schedule)
+        premise(row)
         at = as_of(connection, now)
         if until is not None and until <= at:
             raise InvalidInputError(

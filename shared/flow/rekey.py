@@ -1,7 +1,8 @@
-"""Seal every connector's secrets with the newest key, so that older ones can be taken away."""
+"""Seal every secret that is stored with the newest key, so that older ones can be taken away."""
 
 import logging
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, Engine
@@ -11,7 +12,8 @@ from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
 from shared.logs import log_event
 from shared.store.connectors import count_seals, lagging_credentials, replace_seal
 from shared.store.engine import single_statements
-from shared.store.oauth_states import lagging_states, replace_state_seal
+from shared.store.hooks import count_endpoint_seals, lagging_endpoints, replace_endpoint_seal
+from shared.store.oauth_states import count_state_seals, lagging_states, replace_state_seal
 from shared.store.rows import Row
 
 _log = logging.getLogger(__name__)
@@ -35,39 +37,90 @@ class Rekeyed:
         return sum(self.seals.values()) - self.seals.get(self.newest, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class _Safe:
+    """One kind of sealed secrets: how they are found, put back and counted."""
+
+    of: str
+    """What they are secrets of; the log names it by `id_field`."""
+    id_field: str
+    key: str
+    """The column by which they are in order."""
+    first: object
+    """What comes before all of them in it."""
+    lagging: Callable[..., Sequence[Row]]
+    replace: Callable[..., bool]
+    count: Callable[[Connection], Mapping[str, int]]
+
+
+_SAFES = (
+    _Safe(
+        "connector",
+        "connector_id",
+        "connector_id",
+        0,
+        lagging_credentials,
+        replace_seal,
+        count_seals,
+    ),
+    _Safe(
+        "connector's authorization",
+        "connector_id",
+        "state_hash",
+        b"",
+        lagging_states,
+        replace_state_seal,
+        count_state_seals,
+    ),
+    _Safe(
+        "webhook endpoint",
+        "endpoint_id",
+        "id",
+        0,
+        lagging_endpoints,
+        replace_endpoint_seal,
+        count_endpoint_seals,
+    ),
+)
+
+
 def rekey(engine: Engine, key: WrappingKey, *, page: int = _PAGE) -> Rekeyed:
     """Seal anew what is sealed with another version of the key than the newest, row by row.
 
-    That is the secrets of connectors, tokens among them, and authorizations that are under way.
+    That is the secrets of connectors, tokens among them, authorizations that are under way, and the
+    secrets of webhook endpoints.
     Each row is a statement of its own: a pass that is cut off is done by half, and a repeat does
     the rest. Secrets that somebody changes meanwhile are left to him, those that do not open stay
     as they are. Raises `TransientError` while the key cannot be reached.
     """
     newest = key.newest_version()
     resealed = failed = 0
+    seals: Counter[str] = Counter()
     with single_statements(engine) as connection:
-        for row, replace in _lagging(connection, newest, page):
+        for safe in _SAFES:
+            done, refused = _rekey(connection, key, newest, safe, page)
+            resealed, failed = resealed + done, failed + refused
+            seals.update(safe.count(connection))
+    return Rekeyed(newest, resealed, failed, dict(sorted(seals.items())))
+
+
+def _rekey(
+    connection: Connection, key: WrappingKey, newest: str, safe: _Safe, page: int
+) -> tuple[int, int]:
+    """Return how many secrets of a kind were sealed anew, and how many do not open."""
+    resealed = failed = 0
+    after: object = safe.first
+    while rows := safe.lagging(connection, newest, after=after, limit=page):
+        for row in rows:
             try:
                 sealed = _sealed_anew(key, row)
             except PermanentError as error:
                 failed += 1
-                _tell(row, error)
+                _tell(safe, row, error)
             else:
-                resealed += replace(connection, row, **asdict(sealed))
-        return Rekeyed(newest, resealed, failed, count_seals(connection))
-
-
-def _lagging(
-    connection: Connection, newest: str, page: int
-) -> Iterator[tuple[Row, Callable[..., bool]]]:
-    """Yield what an older version sealed, each with what stores it under another seal."""
-    after_id, after = 0, b""
-    while rows := lagging_credentials(connection, newest, after_id=after_id, limit=page):
-        yield from ((row, replace_seal) for row in rows)
-        after_id = rows[-1]["connector_id"]
-    while rows := lagging_states(connection, newest, after=after, limit=page):
-        yield from ((row, replace_state_seal) for row in rows)
-        after = rows[-1]["state_hash"]
+                resealed += safe.replace(connection, row, **asdict(sealed))
+        after = rows[-1][safe.key]
+    return resealed, failed
 
 
 def _sealed_anew(key: WrappingKey, row: Row) -> SealedSecrets:
@@ -76,12 +129,12 @@ def _sealed_anew(key: WrappingKey, row: Row) -> SealedSecrets:
     return seal(key, unseal(key, sealed, *owner), *owner)
 
 
-def _tell(row: Row, error: PermanentError) -> None:
+def _tell(safe: _Safe, row: Row, error: PermanentError) -> None:
     log_event(
         _log,
         logging.WARNING,
         "secrets_not_resealed",
-        "The secrets of a connector do not open",
-        connector_id=row["public_id"],
+        f"The secrets of a {safe.of} do not open",
+        **{safe.id_field: row["public_id"]},
         reason=str(error),
     )

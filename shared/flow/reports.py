@@ -21,6 +21,7 @@ from shared.domain.reporting import ReportState, Settlement, parse_period
 from shared.domain.run import Reason
 from shared.egress.lines import Lines
 from shared.errors import (
+    BusyError,
     ConflictError,
     InvalidInputError,
     NotFoundError,
@@ -198,6 +199,6 @@ def _run_for(desk: Desk, principal: Principal, row: Row) -> UUID | None:
         return None
     try:
         run = trigger_schedule(desk.engine, desk.open_queue, principal, schedule)
-    except (ConflictError, NotFoundError):  # it is stored, whatever keeps the run from it now
-        return None
+    except (BusyError, ConflictError, NotFoundError):
+        return None  # it is stored, whatever keeps the run from it now
     return run["public_id"]

@@ -10,11 +10,13 @@ from shared.domain.run import Reason
 from shared.errors import ConflictError, NotFoundError
 from shared.flow.availability import set_status
 from shared.flow.cancel import end_runs_of_connector, end_runs_of_schedule
+from shared.flow.premises import Premise, any_state
 from shared.flow.schedules import Planner, enqueue_planned, require_schedule
 from shared.flow.sources import type_of
 from shared.store.connectors import delete_credential, lock_connector, update_connector
 from shared.store.engine import single_statements
 from shared.store.history import detach_runs
+from shared.store.hooks import delete_endpoints_of
 from shared.store.oauth_grants import has_grant
 from shared.store.oauth_states import delete_states
 from shared.store.rows import Row
@@ -32,19 +34,25 @@ _UNPLANNED = {
 
 
 def disable_connector(
-    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    connector: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> Row:
     """Let nothing of a connector run until it is enabled: its periods are skipped meanwhile.
 
     Whatever waits or is in progress is cancelled, manual runs too. A connector that is disabled
-    already stays as it is. Raises `NotFoundError`, or `ConflictError` (connector_unavailable) for
-    one that waits for its authorization: nothing of it runs, and to enable it would claim that it
-    has one.
+    already stays as it is. Raises `NotFoundError`, what `premise` raises, or `ConflictError`
+    (connector_unavailable) for one that waits for its authorization: nothing of it runs, and to
+    enable it would claim that it has one.
     """
     ended = 0
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         row = _require_connector(connection, principal, connector)
+        premise(row)
         at = as_of(connection, now)
         match row["status"]:
             case "disabled":
@@ -63,17 +71,23 @@ def disable_connector(
 
 
 def enable_connector(
-    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    connector: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> Row:
     """End the disabling of a connector: it is planned from now on, without a backlog.
 
     One that a person has to authorize first waits for that. A connector that is not disabled stays
-    as it is. Raises `NotFoundError`.
+    as it is. Raises `NotFoundError`, or what `premise` raises.
     """
     planned = 0
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         row = _require_connector(connection, principal, connector)
+        premise(row)
         at = as_of(connection, now)
         if row["status"] == "disabled":
             status = _status_of_enabled(connection, row)
@@ -85,16 +99,22 @@ def enable_connector(
 
 
 def delete_connector(
-    planner: Planner, principal: Principal, connector: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    connector: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> None:
     """Delete a connector and its schedule; its runs stay, its secrets do not.
 
     Whatever waits or is in progress is cancelled. Its name may be used again. What was synced stays
-    in its dataset. Raises `NotFoundError`.
+    in its dataset. Raises `NotFoundError`, or what `premise` raises.
     """
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         row = _require_connector(connection, principal, connector)
+        premise(row)
         at = as_of(connection, now)
         ended = end_runs_of_connector(connection, row["id"], Reason.CONNECTOR_DELETED, at)
         schedule_id = find_schedule_id(connection, row["id"])
@@ -103,23 +123,30 @@ def delete_connector(
             update_schedule(connection, schedule_id, _UNPLANNED)
         delete_credential(connection, row["id"])
         delete_states(connection, row["id"])
+        delete_endpoints_of(connection, row["id"])
         update_connector(connection, row["id"], {"deleted_at": at})
     enqueue_planned(planner, principal, ended, at)
 
 
 def delete_schedule(
-    planner: Planner, principal: Principal, schedule: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    schedule: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> None:
     """Delete a schedule; its runs stay and name no schedule any more.
 
     Whatever of it waits or is in progress is cancelled, manual runs too: nobody could follow them.
     It ends in the first transaction; a long history is detached in pages before the last one
     deletes the row. Cut off in between, the schedule is disabled, and deleting it again goes on.
-    Raises `NotFoundError`.
+    Raises `NotFoundError`, or what `premise` raises.
     """
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         row = require_schedule(connection, principal, schedule)
+        premise(row)
         at = as_of(connection, now)
         ended = end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
         update_schedule(connection, row["id"], _UNPLANNED)

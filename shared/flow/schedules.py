@@ -24,6 +24,7 @@ from shared.domain.schedule import (
 from shared.errors import ConflictError, NotFoundError, RecurrenceError
 from shared.flow.cancel import end_runs_of_schedule
 from shared.flow.enqueue import enqueue_workspace
+from shared.flow.premises import Premise, any_state
 from shared.flow.replan import plan_ahead, replan
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
@@ -87,17 +88,23 @@ def create_schedule(
     connector: UUID,
     wanted: ScheduleSettings,
     *,
+    public_id: UUID | None = None,
     now: datetime | None = None,
 ) -> Row:
     """Create the schedule of a connector; its first period is the next one after `now`.
 
+    Given a `public_id` that it has already, it was created before and is returned.
+
     Raises `RecurrenceError` for a recurrence that cannot be, `NotFoundError` for a connector that
     is not there, `ConflictError` (one_schedule_per_integration) if it has a schedule already.
     """
-    public_id = uuid4()
+    made, public_id = public_id, public_id or uuid4()
     try:
         with planner.engine.begin() as connection:
             lock_workspace(connection, principal.workspace_id)
+            before = made and find_schedule(connection, principal.workspace_id, made)
+            if before:
+                return before
             row = find_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.", code="foreign_key_integrity")
@@ -125,6 +132,7 @@ def change_schedule(
     schedule: UUID,
     changes: Mapping[str, Any],
     *,
+    premise: Premise = any_state,
     now: datetime | None = None,
 ) -> Row:
     """Change some settings of a schedule, by their names in `ScheduleSettings`.
@@ -132,11 +140,12 @@ def change_schedule(
     A new frequency clears the settings that it does not use, unless they are given. Whatever
     touches the timing recomputes it from `now` and cancels the runs planned ahead. Disabling it
     cancels whatever of it waits or is in progress, but for manual runs. Raises `RecurrenceError`,
-    or `NotFoundError`.
+    `NotFoundError`, or what `premise` raises.
     """
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         before = require_schedule(connection, principal, schedule)
+        premise(before)
         at = as_of(connection, now)
         columns = _changed(principal, before, changes, at)
         runs = 0

@@ -17,6 +17,7 @@ from shared.flow.enqueue import EnqueueReport, enqueue_due
 from shared.flow.errands import order_errands
 from shared.flow.patience import USUAL, Patience
 from shared.flow.plan import PlanReport, plan_due
+from shared.flow.prune import prune
 from shared.flow.rescue import rescue
 from shared.flow.zone_data import replan_older_zone_data
 from shared.logs import log_event
@@ -63,6 +64,7 @@ def run_tick(
     reach(CrashPoint.PLANNED)
     enqueued = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
     order_errands(engine, queue, at)
+    prune(engine, at)
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)
     report = _report(rescued, planned, enqueued)

@@ -1,6 +1,5 @@
 """Start a run that no schedule named: now, once, and ahead of scheduled ones."""
 
-import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -8,16 +7,13 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
-from shared.crash_points import CrashPoint, reach
 from shared.domain.access import Principal
-from shared.domain.run import TriggerType, interactive_key
 from shared.errors import ConflictError, NotFoundError
-from shared.flow.enqueue import enqueue_workspace
-from shared.logs import log_event
+from shared.flow.manual_runs import RunActiveError, WantedRun, start_written, write_manual_run
 from shared.store.engine import single_statements
 from shared.store.history import find_run
 from shared.store.rows import Row
-from shared.store.runs import find_active_run, insert_interactive_run
+from shared.store.runs import find_active_run
 from shared.store.schedules import find_schedule
 from shared.store.ticks import as_of
 from shared.store.violations import violation_of
@@ -26,75 +22,39 @@ from shared.store.workspaces import lock_workspace
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
 
-_log = logging.getLogger(__name__)
-
-
-class RunActiveError(ConflictError):
-    """The connector has a run in progress, or one that was asked for and waits."""
-
-    code = "run_active"
-
-    def __init__(self, run: UUID) -> None:
-        super().__init__(
-            "A run of this connector is active already: it runs, or waits for its next attempt."
-            " Cancel it, or wait for its end."
-        )
-        self.run = run
+__all__ = ["RunActiveError", "trigger_schedule"]
 
 
 def trigger_schedule(
     engine: Engine,
-    open_queue: Callable[[], "CloudTasksQueue"],
+    open_queue: "Callable[[], CloudTasksQueue]",
     principal: Principal,
     schedule: UUID,
+    *,
+    public_id: UUID | None = None,
 ) -> Row:
     """Write a manual run and enqueue it if its workspace has room; else it waits its turn.
 
-    The schedule's own periods do not move. Raises `NotFoundError`, or `RunActiveError` with the
-    run that is active.
+    Given a `public_id` that a run has already, it was written before and is returned. The
+    schedule's own periods do not move. Raises `NotFoundError`, `RunActiveError` with the run that
+    is active, or `BusyError` if the workspace triggers runs too often.
     """
-    run = _write_run(engine, principal, schedule)
-    reach(CrashPoint.TRIGGERED)
-    with single_statements(engine) as connection:
-        now = as_of(connection, None)
-    enqueue_workspace(engine, open_queue, principal.workspace_id, now=now, horizon=now)
-    log_event(_log, logging.INFO, "run_requested", "A run was asked for", run_id=run)
-    with single_statements(engine) as connection:
-        row = find_run(connection, principal.workspace_id, run)
-    if row is None:
-        raise NotFoundError("The run was deleted at once.")
-    return row
+    run = write_run_of(engine, principal, schedule, public_id or uuid4())
+    return start_written(engine, open_queue, principal, run)
 
 
-def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
+def write_run_of(engine: Engine, principal: Principal, schedule: UUID, run: UUID) -> UUID:
+    """Write a manual run of a schedule; it gets no task yet. Raises as `trigger_schedule`."""
     try:
         with engine.begin() as connection:
             # Whoever deletes the schedule at this moment comes before or after, not in between.
             lock_workspace(connection, principal.workspace_id)
+            if find_run(connection, principal.workspace_id, run) is not None:
+                return run
             row = find_schedule(connection, principal.workspace_id, schedule)
             if row is None:
                 raise NotFoundError("There is no such schedule.")
-            _require_usable(row)
-            now = as_of(connection, None)
-            active = find_active_run(
-                connection, principal.workspace_id, row["connector_id"], now=now
-            )
-            if active is not None:
-                raise RunActiveError(active)
-            key = interactive_key(row["connector_public_id"], TriggerType.MANUAL, uuid4())
-            inserted = insert_interactive_run(
-                connection,
-                {
-                    "workspace_id": principal.workspace_id,
-                    "connector_id": row["connector_id"],
-                    "schedule_id": row["id"],
-                    "trigger_type": TriggerType.MANUAL,
-                    "max_attempts": row["max_attempts"],
-                    "idempotency_key": key,
-                    "not_before_at": now,
-                },
-            )
-            return inserted["public_id"]
+            write_manual_run(connection, principal, wanted_of(row), run)
     except IntegrityError as error:
         if violation_of(error).constraint != "one_active_interactive_run_per_connector":
             raise
@@ -105,6 +65,18 @@ def _write_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID:
                 "A run of this connector ended at this moment; ask again.", code="run_active"
             ) from error
         raise RunActiveError(active) from error
+    return run
+
+
+def wanted_of(schedule: Row) -> WantedRun:
+    """Return what a trigger wants of a schedule's row."""
+    return WantedRun(
+        connector_id=schedule["connector_id"],
+        connector_public_id=schedule["connector_public_id"],
+        connector_status=schedule["connector_status"],
+        schedule_id=schedule["id"],
+        max_attempts=schedule["max_attempts"],
+    )
 
 
 def _active_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID | None:
@@ -117,13 +89,4 @@ def _active_run(engine: Engine, principal: Principal, schedule: UUID) -> UUID | 
             principal.workspace_id,
             row["connector_id"],
             now=as_of(connection, None),
-        )
-
-
-def _require_usable(schedule: Row) -> None:
-    if schedule["connector_status"] != "connected":
-        raise ConflictError(
-            f"The connector is {schedule['connector_status'].replace('_', ' ')}: it cannot be"
-            " synced until that is mended.",
-            code="connector_unavailable",
         )

@@ -1,7 +1,7 @@
 """See, set and reset where the next sync of a stream starts."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date, datetime
 from uuid import UUID
@@ -35,6 +35,10 @@ _FORM_OF: Mapping[str, str] = {
 _DAY_WITH_ZONE = re.compile(r"(.+?)(Z|[+-]\d{2}(?::?\d{2})?)", re.ASCII)
 
 
+def any_marks(_rows: Sequence[Row]) -> None:
+    """Take the watermarks as they are."""
+
+
 def set_watermark(
     engine: Engine,
     principal: Principal,
@@ -43,18 +47,21 @@ def set_watermark(
     *,
     value: str,
     type_name: str | None = None,
+    premise: Callable[[Sequence[Row]], None] = any_marks,
 ) -> Sequence[Row]:
     """Let the next sync of a stream start at a cursor value, itself included.
 
     `value` is as the API shows one; `type_name` is one of `CURSOR_TYPES`, by default that of the
     watermark that is there. Returns all watermarks of the connector. Raises `InvalidInputError`,
-    `NotFoundError`, and `RunActiveError` while a run reads.
+    `NotFoundError`, `RunActiveError` while a run reads, and what `premise` does, which is called
+    with all watermarks of the connector before the change.
     """
     with engine.begin() as connection:
         row = _held_connector(connection, principal, connector)
         cursor = _cursor_of(row, stream)
         workspace_id = principal.workspace_id
         marks = list_watermarks(connection, workspace_id, row["id"])
+        premise(marks)
         known = {mark["stream"]: mark for mark in marks}
         before = known[stream]["value"] if stream in known else None
         wanted = type_name or (None if before is None else before["type"])
@@ -63,13 +70,21 @@ def set_watermark(
         return list_watermarks(connection, workspace_id, row["id"])
 
 
-def reset_stream(engine: Engine, principal: Principal, connector: UUID, stream: str) -> None:
+def reset_stream(
+    engine: Engine,
+    principal: Principal,
+    connector: UUID,
+    stream: str,
+    *,
+    premise: Callable[[Sequence[Row]], None] = any_marks,
+) -> None:
     """Let the next sync of a stream read all of it; raises as `set_watermark`.
 
     What is in the dataset stays: what is read again is merged into it.
     """
     with engine.begin() as connection:
         row = _held_connector(connection, principal, connector)
+        premise(list_watermarks(connection, principal.workspace_id, row["id"]))
         if not delete_watermark(connection, row["id"], stream):
             raise NotFoundError("There is no watermark of such a stream: it is read as a whole.")
 

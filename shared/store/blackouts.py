@@ -33,7 +33,13 @@ _PUBLIC = (
 )
 
 
-def insert_window(connection: Connection, workspace_id: int, window: BlackoutWindow) -> Row:
+def insert_window(
+    connection: Connection,
+    workspace_id: int,
+    window: BlackoutWindow,
+    *,
+    public_id: UUID | None = None,
+) -> Row:
     """Insert a window and return its row; the table's own checks speak for the rules."""
     values: dict[str, object] = {
         "workspace_id": workspace_id,
@@ -45,6 +51,8 @@ def insert_window(connection: Connection, workspace_id: int, window: BlackoutWin
             values |= {"days_of_week": sorted(days), "starts_time": starts, "ends_time": ends}
         case DatedDays(first=first, last=last):
             values |= {"first_day": first, "last_day": last}
+    if public_id is not None:
+        values["public_id"] = public_id
     query = insert(blackout_window).values(values).returning(*_PUBLIC)
     return connection.execute(query).mappings().one()
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, delete, func, insert, select, union_all, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from shared.domain.health import Health, Verdict
 from shared.store.rows import Row
-from shared.store.tables import connector_credential, oauth_state, workspace_connector
+from shared.store.tables import connector_credential, workspace_connector
 
 _PUBLIC = (
     workspace_connector.c.id,
@@ -22,6 +22,7 @@ _PUBLIC = (
     workspace_connector.c.health,
     workspace_connector.c.health_reason,
     workspace_connector.c.health_next_check_at,
+    workspace_connector.c.version,
     workspace_connector.c.created_at,
     workspace_connector.c.updated_at,
 )
@@ -78,13 +79,13 @@ def lock_connector(connection: Connection, workspace_id: int, public_id: object)
 
 
 def update_connector(connection: Connection, connector_id: int, values: dict[str, Any]) -> Row:
-    """Change some columns of a connector and return what the API shows of it.
+    """Change what people set of a connector and return what the API shows of it.
 
     Of a new config nothing is known: its health is unknown, and it is looked at next.
     """
+    values = {**values, "version": workspace_connector.c.version + 1}
     if "config" in values:
-        values = {
-            **values,
+        values |= {
             "config_version": workspace_connector.c.config_version + 1,
             "health": Health.UNKNOWN,
             "health_reason": None,
@@ -165,17 +166,17 @@ def delete_credentials(connection: Connection, workspace_id: int) -> None:
 
 
 def lagging_credentials(
-    connection: Connection, key_version: str, *, after_id: int, limit: int
+    connection: Connection, key_version: str, *, after: int, limit: int
 ) -> Sequence[Row]:
     """Return up to `limit` sealed secrets of all workspaces whose key has another version.
 
-    They come in the order of their connectors' internal keys, after `after_id`.
+    They come in the order of their connectors' internal keys, after one.
     """
     query = (
         select(*_SEALED, workspace_connector.c.public_id)
         .join_from(connector_credential, workspace_connector)
         .where(connector_credential.c.key_version != key_version)
-        .where(connector_credential.c.connector_id > after_id)
+        .where(connector_credential.c.connector_id > after)
         .order_by(connector_credential.c.connector_id)
         .limit(limit)
     )
@@ -209,20 +210,11 @@ def replace_seal(
 
 
 def count_seals(connection: Connection) -> Mapping[str, int]:
-    """Return how many seals there are, by the version of their key.
-
-    Of connectors' secrets, and of authorizations that can still be used.
-    """
-    seals = union_all(
-        select(connector_credential.c.key_version),
-        select(oauth_state.c.key_version)
-        .where(oauth_state.c.used_at.is_(None))
-        .where(oauth_state.c.expires_at > func.now()),
-    ).subquery()
+    """Return how many connectors have sealed secrets, by the version of their key."""
     query = (
-        select(seals.c.key_version, func.count())
-        .group_by(seals.c.key_version)
-        .order_by(seals.c.key_version)
+        select(connector_credential.c.key_version, func.count())
+        .group_by(connector_credential.c.key_version)
+        .order_by(connector_credential.c.key_version)
         .limit(_MOST_VERSIONS)
     )
     return dict(connection.execute(query).all())

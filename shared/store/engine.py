@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -13,6 +13,8 @@ from sqlalchemy import Connection, Engine, ExceptionContext, create_engine, even
 from sqlalchemy.exc import InvalidatePoolError, OperationalError
 
 from shared.clock import monotonic
+from shared.store.driver import DriverConnection
+from shared.store.tenancy import DatabaseRole, name_whom_it_is_for, require_harmless_login
 
 _PING_AFTER_IDLE_SECONDS = 20.0
 _DEFAULT_PORT = 5432
@@ -61,8 +63,14 @@ def create_engine_for(
     pool_size: int = 5,
     application_name: str = "syncline",
     deadlines: Deadlines = PATIENT,
+    role: DatabaseRole | None = None,
+    is_operator: bool = False,
 ) -> Engine:
     """Return an engine for a `postgresql+pg8000://` URL; it connects when first used.
+
+    A function has a `role`: its first connection is refused, by `ConfigurationError`, unless the
+    database binds its login to it. An operator, who connects as the owner of the tables, sees
+    every workspace; without saying so the owner sees none.
 
     Connections that sat idle are tried before they are handed out, busy ones are not: a run
     costs no extra round trip, and a restart of the database costs no failed request. A network
@@ -79,10 +87,13 @@ def create_engine_for(
         hide_parameters=True,
         connect_args={
             "application_name": application_name,
-            "startup_params": _session_settings(deadlines),
+            "startup_params": _session_settings(deadlines, is_operator=is_operator),
         },
     )
     event.listen(engine, "do_connect", partial(_connect, deadlines))
+    if role is not None:
+        event.listen(engine, "first_connect", partial(_check_login, role))
+    event.listen(engine, "begin", name_whom_it_is_for)
     event.listen(engine, "handle_error", _give_up_connection, retval=True)
     event.listen(engine, "checkin", _note_idle_since)
     event.listen(engine, "checkout", partial(_try_idle_connection, deadlines))
@@ -110,7 +121,7 @@ def read_only(engine: Engine) -> Generator[Connection]:
         yield connection
 
 
-def _session_settings(deadlines: Deadlines) -> Mapping[str, str]:
+def _session_settings(deadlines: Deadlines, *, is_operator: bool) -> Mapping[str, str]:
     """Return what keeps a client that gave up or vanished from leaving anything on the server."""
     return {
         "statement_timeout": _milliseconds(deadlines.statement),
@@ -121,6 +132,7 @@ def _session_settings(deadlines: Deadlines) -> Mapping[str, str]:
         "tcp_keepalives_interval": str(_KEEPALIVES["INTVL"]),
         "tcp_keepalives_count": str(_KEEPALIVES["CNT"]),
         "TimeZone": "UTC",
+        "syncline.every_workspace": "on" if is_operator else "off",
     }
 
 
@@ -134,7 +146,7 @@ def _connect(
     opened = None if "unix_sock" in parameters else _open_socket(parameters, deadlines.connect)
     wait = deadlines.connect.total_seconds()
     try:
-        connection = _Connection(sock=opened, timeout=wait, **parameters)
+        connection = DriverConnection(sock=opened, timeout=wait, **parameters)
     except BaseException as error:
         if opened is not None:
             opened.close()
@@ -143,13 +155,6 @@ def _connect(
         raise
     _wait_for_answers(connection, deadlines.answer)
     return connection
-
-
-class _Connection(pg8000.Connection):
-    def close(self) -> None:
-        """Close it; that a broken one cannot take leave is no news, which the pool would log."""
-        with suppress(pg8000.InterfaceError):
-            super().close()
 
 
 def _open_socket(parameters: Mapping[str, Any], deadline: timedelta) -> socket.socket:
@@ -192,7 +197,17 @@ def _give_up_connection(context: ExceptionContext) -> OperationalError | None:
     return None
 
 
-def _note_idle_since(_connection: Any, record: Any) -> None:
+def _check_login(role: DatabaseRole, connection: Any, _record: Any) -> None:
+    try:
+        require_harmless_login(role, connection)
+    except BaseException:
+        connection.close()  # the pool does not know it yet
+        raise
+
+
+def _note_idle_since(connection: Any, record: Any) -> None:
+    if connection is not None:
+        connection.local_setting = None  # whoever begins next says for whom
     record.info["idle_since"] = monotonic()
 
 

@@ -1,4 +1,4 @@
-"""The history: the runs of a schedule, one run with its timeline, and what a deletion leaves."""
+"""The history: one run with its timeline, and what a deletion leaves."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,11 +11,14 @@ from shared.store.tables import sync_log, sync_log_event, sync_schedule, workspa
 _FIRST_EVENTS = 50
 _NEWEST_EVENTS = 450
 
+_REPEATED = sync_log.alias("repeated")
+
 _SHOWN = (
     sync_log.c.id,
     sync_log.c.workspace_connector_sync_log_id.label("public_id"),
     workspace_connector.c.public_id.label("connector_public_id"),
     sync_schedule.c.public_id.label("schedule_public_id"),
+    _REPEATED.c.workspace_connector_sync_log_id.label("retry_of_public_id"),
     sync_log.c.status,
     sync_log.c.reason,
     sync_log.c.trigger_type,
@@ -43,29 +46,9 @@ _SHOWN = (
 )
 
 
-def list_history(
-    connection: Connection,
-    workspace_id: int,
-    schedule_id: int,
-    *,
-    before_id: int | None,
-    limit: int,
-) -> Sequence[Row]:
-    """Return up to `limit` runs of a schedule before an internal key, newest first."""
-    query = (
-        _runs(workspace_id)
-        .where(sync_log.c.schedule_id == schedule_id)
-        .order_by(sync_log.c.id.desc())
-        .limit(limit)
-    )
-    if before_id is not None:
-        query = query.where(sync_log.c.id < before_id)
-    return connection.execute(query).mappings().all()
-
-
 def find_run(connection: Connection, workspace_id: int, public_id: object) -> Row | None:
     """Return one run of a workspace."""
-    query = _runs(workspace_id).where(sync_log.c.workspace_connector_sync_log_id == public_id)
+    query = select_runs(workspace_id).where(sync_log.c.workspace_connector_sync_log_id == public_id)
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -99,18 +82,20 @@ def detach_runs(connection: Connection, workspace_id: int, schedule_id: int, *, 
         .where(sync_log.c.workspace_id == workspace_id)
         .where(sync_log.c.schedule_id == schedule_id)
         .where(sync_log.c.completed_at.is_not(None))
-        .order_by(sync_log.c.id.desc())
+        .order_by(sync_log.c.created_at.desc(), sync_log.c.id.desc())
         .limit(page)
     )
     query = update(sync_log).where(sync_log.c.id.in_(ended)).values(schedule_id=None)
     return connection.execute(query).rowcount
 
 
-def _runs(workspace_id: int) -> Select[*tuple[Any, ...]]:
+def select_runs(workspace_id: int) -> Select[*tuple[Any, ...]]:
+    """Select what the API shows of the runs of a workspace; the order is the caller's."""
     return (
         select(*_SHOWN)
         .join(workspace_connector, workspace_connector.c.id == sync_log.c.connector_id)
         .outerjoin(sync_schedule, sync_schedule.c.id == sync_log.c.schedule_id)
+        .outerjoin(_REPEATED, _REPEATED.c.id == sync_log.c.retry_of)
         .where(sync_log.c.workspace_id == workspace_id)
         .where(sync_log.c.deleted_at.is_(None))
     )

@@ -1,6 +1,6 @@
 """Authorizations that were begun: each may be used once, within minutes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +10,23 @@ from shared.store.rows import Row
 from shared.store.sql import load_sql
 from shared.store.tables import oauth_state, workspace_connector
 
-_PAGE = 100
+
+def insert_state(connection: Connection, values: dict[str, Any]) -> None:
+    """Store a state."""
+    connection.execute(insert(oauth_state).values(values))
 
 
-def insert_state(connection: Connection, values: dict[str, Any], *, now: datetime) -> None:
-    """Store a state, and forget some of those that ended, so that they do not pile up."""
+def prune_states(connection: Connection, *, now: datetime, page: int) -> int:
+    """Forget up to `page` states that ended; return how many."""
     ended = (
         select(oauth_state.c.state_hash)
         .where(oauth_state.c.expires_at <= now)
         .order_by(oauth_state.c.expires_at)
-        .limit(_PAGE)
+        .limit(page)
         .with_for_update(skip_locked=True)
     )
-    connection.execute(delete(oauth_state).where(oauth_state.c.state_hash.in_(ended)))
-    connection.execute(insert(oauth_state).values(values))
+    query = delete(oauth_state).where(oauth_state.c.state_hash.in_(ended))
+    return connection.execute(query).rowcount
 
 
 def use_state(connection: Connection, state_hash: bytes, *, now: datetime | None) -> Row | None:
@@ -87,3 +90,14 @@ def replace_state_seal(
         )
     )
     return connection.execute(query).rowcount == 1
+
+
+def count_state_seals(connection: Connection) -> Mapping[str, int]:
+    """Return how many authorizations can still be used, by the version of their key."""
+    query = (
+        select(oauth_state.c.key_version, func.count())
+        .where(oauth_state.c.used_at.is_(None))
+        .where(oauth_state.c.expires_at > func.now())
+        .group_by(oauth_state.c.key_version)
+    )
+    return dict(connection.execute(query).all())

@@ -128,8 +128,13 @@ def _seconds(wait: timedelta) -> str:
     return f"{wait.total_seconds()} seconds"
 
 
-def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> RowMapping:
-    """Insert a run that no schedule named, with its first event; return its keys."""
+def insert_interactive_run(
+    connection: Connection, values: dict[str, Any], detail: Mapping[str, object] | None = None
+) -> RowMapping:
+    """Insert a run that no schedule named, with its first event; return its keys.
+
+    `detail` is what the timeline says beside the trigger.
+    """
     query = insert(sync_log).values(values).returning(sync_log.c.id, _PUBLIC_ID)
     row = connection.execute(query).mappings().one()
     event = {
@@ -137,7 +142,7 @@ def insert_interactive_run(connection: Connection, values: dict[str, Any]) -> Ro
         "run_id": row["id"],
         "happened_at": values["not_before_at"],
         "kind": "requested",
-        "detail": {"trigger_type": values["trigger_type"]},
+        "detail": {"trigger_type": values["trigger_type"], **(detail or {})},
     }
     connection.execute(insert(sync_log_event).values(event))
     return row
@@ -148,7 +153,7 @@ def find_active_run(
 ) -> UUID | None:
     """Return the public id of the run that keeps others of the connector from starting.
 
-    It is in progress, between two slices, put off by the provider, or interactive and waits.
+    It is in progress, between two slices, put off by the provider, or asked for by a person.
     """
     parameters = {"workspace_id": workspace_id, "connector_id": connector_id, "now": now}
     return connection.execute(load_sql("find_active_run"), parameters).scalar_one_or_none()

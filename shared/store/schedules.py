@@ -51,6 +51,7 @@ _PUBLIC = (
     sync_schedule.c.last_run_status,
     sync_schedule.c.last_run_error,
     sync_schedule.c.last_run_records_synced,
+    sync_schedule.c.version,
     sync_schedule.c.created_at,
     sync_schedule.c.updated_at,
 )
@@ -171,10 +172,10 @@ def cancel_ahead(
 
 
 def update_schedule(connection: Connection, schedule_id: int, values: dict[str, Any]) -> None:
-    """Change some columns of a schedule; the checks of the table speak for the rules."""
+    """Change what people set of a schedule; the checks of the table speak for the rules."""
     if values:
         query = update(sync_schedule).where(sync_schedule.c.id == schedule_id)
-        connection.execute(query.values(values))
+        connection.execute(query.values({**values, "version": sync_schedule.c.version + 1}))
 
 
 def delete_schedule_row(connection: Connection, schedule_id: int) -> None:

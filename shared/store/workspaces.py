@@ -93,19 +93,13 @@ def lock_workspaces_of(connection: Connection, schedule_ids: Sequence[int]) -> N
     connection.execute(query.with_for_update(key_share=True)).all()
 
 
-def find_caller(connection: Connection, key: ApiKey) -> Caller | None:
-    """Return whom a key speaks for, or None when it is unknown, wrong, expired or revoked."""
+def find_api_key(connection: Connection, key: ApiKey) -> Row | None:
+    """Return id, workspace_id and role of a key; None if it is unknown, wrong, expired or revoked.
+
+    The connection is of `presenting(engine, key.secret_hash)`: whose key it is is not known yet.
+    """
     query = (
-        select(
-            api_key.c.id,
-            api_key.c.secret_hash,
-            api_key.c.role,
-            workspace.c.id.label("workspace_id"),
-            workspace.c.timezone,
-            workspace.c.minimum_interval_seconds,
-            *_STATE,
-        )
-        .join(workspace, workspace.c.id == api_key.c.workspace_id)
+        select(api_key.c.id, api_key.c.workspace_id, api_key.c.role, api_key.c.secret_hash)
         .where(api_key.c.prefix == key.prefix)
         .where(api_key.c.revoked_at.is_(None))
         .where(or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > func.now()))
@@ -113,12 +107,20 @@ def find_caller(connection: Connection, key: ApiKey) -> Caller | None:
     row = connection.execute(query).mappings().one_or_none()
     if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
         return None
+    return row
+
+
+def find_caller(connection: Connection, found: Row) -> Caller:
+    """Return whom a key of `find_api_key` speaks for, on a connection of its workspace."""
+    query = select(workspace.c.timezone, workspace.c.minimum_interval_seconds, *_STATE)
+    one = query.where(workspace.c.id == found["workspace_id"])
+    row = connection.execute(one).mappings().one()
     principal = Principal(
-        workspace_id=row["workspace_id"],
+        workspace_id=found["workspace_id"],
         workspace_timezone=row["timezone"],
         minimum_interval_seconds=row["minimum_interval_seconds"],
-        api_key_id=row["id"],
-        role=Role(row["role"]),
+        api_key_id=found["id"],
+        role=Role(found["role"]),
     )
     return Caller(principal, _state(row))
 

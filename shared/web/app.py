@@ -1,77 +1,79 @@
 """The Flask application."""
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import BadRequest
+from flask import Flask
 
-from shared.logs import bind_trace
 from shared.web import (
+    blackouts,
+    bulk,
+    connector_types,
+    connectors,
+    datasets,
+    docs,
+    due,
+    health,
+    hooks,
+    look,
+    metrics,
+    oauth,
+    preview,
+    reports,
+    run_exports,
+    run_lists,
+    run_retries,
+    runs,
+    schedules,
+    upcoming,
+    watermarks,
+    webhook_endpoints,
+    workspace,
+)
+from shared.web.headers import register_headers
+from shared.web.intake import MAX_BODY_BYTES
+from shared.web.operations import operations_of
+from shared.web.problems import register_problems
+from shared.wiring import Wiring
+
+_MODULES = (
+    health,
+    docs,
     blackouts,
     connector_types,
     connectors,
     datasets,
-    due,
-    health,
     look,
     oauth,
+    due,
     preview,
     reports,
-    runs,
     schedules,
+    runs,
     watermarks,
+    bulk,
+    hooks,
+    metrics,
+    run_exports,
+    run_lists,
+    run_retries,
+    upcoming,
+    webhook_endpoints,
+    workspace,
 )
-from shared.web.auth import wiring
-from shared.web.problems import register_problems
-from shared.wiring import Wiring
-
-_MAX_BODY_BYTES = 1 << 20
 
 
 def create_app(parts: Wiring) -> Flask:
-    """Return the application on a deployment's wiring."""
-    app = Flask("syncline")
-    app.config["MAX_CONTENT_LENGTH"] = _MAX_BODY_BYTES
+    """Return the application on a deployment's wiring.
+
+    Raises `ConfigurationError` for a route that was not declared, and so demands no role.
+    """
+    app = Flask("syncline", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
+    # A path is what it says: no redirects to another spelling of it.
+    app.url_map.merge_slashes = False
     app.extensions["syncline"] = parts
-    for module in (
-        health,
-        blackouts,
-        connector_types,
-        connectors,
-        datasets,
-        look,
-        oauth,
-        due,
-        preview,
-        reports,
-        schedules,
-        runs,
-        watermarks,
-    ):
-        app.register_blueprint(module.blueprint)
+    for module in _MODULES:
+        app.register_blueprint(module.routes.blueprint)
     register_problems(app)
-    app.before_request(_note_trace)
-    app.before_request(_refuse_nul)
-    app.after_request(_harden)
+    register_headers(app)
+    operations_of(app)
     return app
-
-
-def _note_trace() -> None:
-    headers = request.headers
-    bind_trace(
-        headers.get("traceparent", ""),
-        headers.get("X-Cloud-Trace-Context", ""),
-        wiring().settings.project,
-    )
-
-
-def _refuse_nul() -> None:
-    """Raise `BadRequest` for what no text in a database may hold."""
-    arguments = (text for pair in request.args.items(multi=True) for text in pair)
-    if any("\0" in text for text in (request.path, *arguments)):
-        raise BadRequest("The address holds a NUL character, which no text may have.")
-
-
-def _harden(response: Response) -> Response:
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response

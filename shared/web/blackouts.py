@@ -1,47 +1,82 @@
 """/api/v2/workspace/blackout-windows: times in which no sync of the workspace may start."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, url_for
+from flask import url_for
 
 from shared.clock import utc_now
 from shared.domain.access import Role
 from shared.domain.blackout import blackout_at, is_readable
-from shared.domain.blackout_rules import WantedDays, WantedHours, WantedWindow
+from shared.domain.blackout_rules import BlackoutCode, WantedDays, WantedHours, WantedWindow
 from shared.domain.presets import WEEKDAYS
 from shared.errors import NotFoundError
 from shared.flow.blackouts import create_blackout_window, delete_blackout_window
 from shared.store.blackouts import find_window, list_windows, to_window
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import NewBlackoutWindowBody, read_body
+from shared.web.auth import principal, wiring
+from shared.web.bodies import NewBlackoutWindowBody
+from shared.web.etags import require_version
+from shared.web.examples import NEW_CHRISTMAS, NEW_WEEKEND
+from shared.web.operations import Answers, Link, Takes
 from shared.web.planner import planner
 from shared.web.present import instant
+from shared.web.repeats import resource_id
+from shared.web.routes import Routes
+from shared.web.shapes.schedules import BlackoutWindow, BlackoutWindows
 
-blueprint = Blueprint("blackouts", __name__, url_prefix="/api/v2/workspace/blackout-windows")
+routes = Routes("blackouts", "/api/v2/workspace/blackout-windows", tag="Workspace")
+
+_ONLY_VERSION = 1
+_ITS = {"window": "/id"}
 
 
-@blueprint.post("")
-@requires(Role.ADMIN)
-def create() -> tuple[dict[str, Any], int, dict[str, str]]:
+def _version(_shown: Mapping[str, Any]) -> object:
+    return _ONLY_VERSION  # a window is made and deleted, and never changed
+
+
+@routes.on(
+    "POST",
+    "",
+    "create_blackout_window",
+    Role.ADMIN,
+    Answers(
+        HTTPStatus.CREATED,
+        BlackoutWindow,
+        {HTTPStatus.CONFLICT: ("name_taken", BlackoutCode.TOO_MANY)},
+        version=_version,
+        links=(Link("read_blackout_window", _ITS), Link("delete_blackout_window", _ITS)),
+    ),
+    Takes(
+        NewBlackoutWindowBody,
+        examples={"weekly hours": NEW_WEEKEND, "whole days": NEW_CHRISTMAS},
+        key=True,
+    ),
+)
+def create(body: NewBlackoutWindowBody) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create a blackout window; what it covers of the runs planned ahead does not start."""
-    body = read_body(NewBlackoutWindowBody)
     wanted = WantedWindow(
         name=body.name,
         timezone=body.timezone,
         weekly=None if body.weekly is None else WantedHours(**body.weekly.model_dump()),
         dated=None if body.dated is None else WantedDays(**body.dated.model_dump()),
     )
-    row = create_blackout_window(planner(), principal(), wanted)
+    row = create_blackout_window(planner(), principal(), wanted, public_id=resource_id())
     location = url_for("blackouts.read", window=row["public_id"])
     return present_blackout(row, utc_now()), 201, {"Location": location}
 
 
-@blueprint.get("")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET",
+    "",
+    "list_blackout_windows",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, BlackoutWindows),
+)
 def browse() -> dict[str, Any]:
     """List the workspace's blackout windows, oldest first: all of them, for there are few."""
     with single_statements(wiring().engine) as connection:
@@ -50,8 +85,13 @@ def browse() -> dict[str, Any]:
     return {"items": [present_blackout(row, now) for row in rows], "next_cursor": None}
 
 
-@blueprint.get("/<uuid:window>")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET",
+    "/<uuid:window>",
+    "read_blackout_window",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, BlackoutWindow, version=_version),
+)
 def read(window: uuid.UUID) -> dict[str, Any]:
     """Read one blackout window."""
     with single_statements(wiring().engine) as connection:
@@ -61,10 +101,17 @@ def read(window: uuid.UUID) -> dict[str, Any]:
     return present_blackout(row, utc_now())
 
 
-@blueprint.delete("/<uuid:window>")
-@requires(Role.ADMIN)
+@routes.on(
+    "DELETE",
+    "/<uuid:window>",
+    "delete_blackout_window",
+    Role.ADMIN,
+    Answers(HTTPStatus.NO_CONTENT),
+    Takes(premise=True),
+)
 def delete(window: uuid.UUID) -> tuple[str, int]:
     """Delete a blackout window; what it held back may start as if it had never been."""
+    require_version(_ONLY_VERSION)
     delete_blackout_window(planner(), principal(), window)
     return "", 204
 

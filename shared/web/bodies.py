@@ -2,9 +2,8 @@
 
 import re
 import uuid
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from flask import request
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -13,13 +12,9 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
-from werkzeug.exceptions import BadRequest, UnsupportedMediaType
 
 from shared.domain.recurrence import MAX_PREVIEW
-from shared.errors import InvalidInputError, Problem
-
-DEFAULT_PREVIEW = 10
-"""How many periods a preview shows unless it is told."""
+from shared.web.queries import DEFAULT_PREVIEW
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -47,7 +42,8 @@ class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-AnyBody = TypeVar("AnyBody", bound=Body)
+class NoBody(Body):
+    """Nothing."""
 
 
 class NewConnectorBody(Body):
@@ -176,57 +172,3 @@ class NewBlackoutWindowBody(Body):
     timezone: Annotated[str, StringConstraints(max_length=64)] | None = None
     weekly: WeeklyHoursBody | None = None
     dated: DatedDaysBody | None = None
-
-
-def read_body(model: type[AnyBody], *, is_optional: bool = False) -> AnyBody:
-    """Return the request's JSON body as a model; raise pydantic's ValidationError.
-
-    Raises `InvalidInputError` for a text with a character that cannot be stored.
-
-    Where it `is_optional`, no body at all says as much as an empty object.
-    """
-    if is_optional and not request.get_data():
-        return model.model_validate({})
-    if not request.is_json:
-        raise UnsupportedMediaType("Send JSON with Content-Type: application/json.")
-    try:
-        value = request.get_json(silent=True)
-        _require_storable(value)
-    except RecursionError:
-        raise BadRequest("The body is nested too deeply.") from None
-    if not isinstance(value, dict):
-        raise BadRequest("The body is not a JSON object.")
-    return model.model_validate(value)
-
-
-def _require_storable(value: Any) -> None:
-    """Raise `InvalidInputError` for the first text that no database and no UTF-8 can hold."""
-    found = _find_flaw(value, ())
-    if found is None:
-        return
-    path, flaw = found
-    raise InvalidInputError(
-        Problem(".".join(path), "text_form", f"it holds {flaw}", "leave that character out")
-    )
-
-
-def _find_flaw(value: Any, path: tuple[str, ...]) -> tuple[tuple[str, ...], str] | None:
-    """Return where the first such text is, and what it holds; a name counts for what has it."""
-    match value:
-        case str():
-            flaw = _flaw_of(value)
-            return None if flaw is None else (path, flaw)
-        case dict():
-            parts = [(path, name) for name in value]
-            parts += [((*path, name), one) for name, one in value.items()]
-        case list():
-            parts = [((*path, str(number)), one) for number, one in enumerate(value)]
-        case _:
-            return None
-    return next((found for at, one in parts if (found := _find_flaw(one, at))), None)
-
-
-def _flaw_of(text: str) -> str | None:
-    if "\0" in text:
-        return "a NUL character"
-    return "half of a surrogate pair" if _SURROGATE.search(text) else None

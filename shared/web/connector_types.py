@@ -1,26 +1,37 @@
 """/api/v2/connector-types: what connectors can be of, with the schema of their config."""
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.connectors.registry import connector_type, slugs
 from shared.domain.access import Role
-from shared.web.auth import requires
+from shared.web.operations import Answers, Link
+from shared.web.routes import Routes
+from shared.web.shapes.connectors import ConnectorType, ConnectorTypes
 
-blueprint = Blueprint("connector_types", __name__, url_prefix="/api/v2/connector-types")
+routes = Routes("connector_types", "/api/v2/connector-types", tag="Connector types")
 
 
-@blueprint.get("")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET",
+    "",
+    "list_connector_types",
+    Role.VIEWER,
+    Answers(
+        HTTPStatus.OK,
+        ConnectorTypes,
+        links=(Link("read_connector_type", {"slug": "/items/0/slug"}),),
+    ),
+)
 def browse() -> dict[str, Any]:
     """List the connector types by slug: all of them, for there are few."""
     return {"items": [_present(slug) for slug in slugs()], "next_cursor": None}
 
 
-@blueprint.get("/<slug>")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET", "/<slug>", "read_connector_type", Role.VIEWER, Answers(HTTPStatus.OK, ConnectorType)
+)
 def read(slug: str) -> dict[str, Any]:
     """Read one connector type."""
     return _present(slug)

@@ -2,9 +2,8 @@
 
 import uuid
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.connectors.dataset.address import DatasetPlace
 from shared.connectors.dataset.look import DatasetTable
@@ -12,19 +11,27 @@ from shared.domain.access import Role
 from shared.domain.bigquery_address import BigQueryAddress
 from shared.flow.datasets import dataset_of, end_reader, new_reader
 from shared.store.rows import Row
-from shared.web.auth import principal, requires, wiring
+from shared.web.auth import principal, wiring
+from shared.web.operations import DATASET_PROBLEMS, Answers
 from shared.web.present import instant
+from shared.web.routes import Routes
+from shared.web.shapes.datasets import Dataset, DatasetReader
 
 _NO_ADDRESS = (
     "This deployment reaches its datasets by a socket of its own machine, and nobody told it by"
     " which address others do: ask who runs it to set SYNCLINE_DATASET_PUBLIC_URL."
 )
 
-blueprint = Blueprint("datasets", __name__, url_prefix="/api/v2")
+routes = Routes("datasets", "/api/v2", tag="Datasets")
 
 
-@blueprint.get("/connectors/<uuid:connector>/dataset")
-@requires(Role.VIEWER)
+@routes.on(
+    "GET",
+    "/connectors/<uuid:connector>/dataset",
+    "read_dataset",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Dataset, DATASET_PROBLEMS),
+)
 def read(connector: uuid.UUID) -> dict[str, Any]:
     """Tell where a connector's records are, with its tables, their rows and how fresh they are."""
     parts = wiring()
@@ -42,8 +49,17 @@ def read(connector: uuid.UUID) -> dict[str, Any]:
     }
 
 
-@blueprint.post("/dataset-reader")
-@requires(Role.ADMIN)
+@routes.on(
+    "POST",
+    "/dataset-reader",
+    "make_dataset_reader",
+    Role.ADMIN,
+    Answers(
+        HTTPStatus.CREATED,
+        DatasetReader,
+        {**DATASET_PROBLEMS, HTTPStatus.CONFLICT: ("readers_by_iam",)},
+    ),
+)
 def make_reader() -> tuple[dict[str, Any], int]:
     """Make the login that reads all datasets of the workspace; an older password ends."""
     parts = wiring()
@@ -54,8 +70,13 @@ def make_reader() -> tuple[dict[str, Any], int]:
     return {**_present_place(reader.place), **shown}, 201
 
 
-@blueprint.delete("/dataset-reader")
-@requires(Role.ADMIN)
+@routes.on(
+    "DELETE",
+    "/dataset-reader",
+    "end_dataset_reader",
+    Role.ADMIN,
+    Answers(HTTPStatus.NO_CONTENT, problems=DATASET_PROBLEMS),
+)
 def revoke_reader() -> tuple[str, int]:
     """Take that login away and end its connections; also if there is none."""
     parts = wiring()

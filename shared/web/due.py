@@ -4,10 +4,9 @@ import base64
 import binascii
 import struct
 from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
 from itertools import islice
 from typing import Any
-
-from flask import Blueprint, request
 
 from shared.domain.access import Role
 from shared.domain.due import DueConnector, minute_of
@@ -16,26 +15,35 @@ from shared.errors import InvalidInputError, Problem
 from shared.flow.due import connectors_due_at
 from shared.store.engine import single_statements
 from shared.store.ticks import as_of
-from shared.web.auth import principal, requires, wiring
-from shared.web.paging import page_limit
+from shared.web.auth import principal, wiring
+from shared.web.operations import Answers, Takes
 from shared.web.present import instant
+from shared.web.queries import DueQuery
+from shared.web.routes import Routes
+from shared.web.shapes.schedules import DueConnectors
 
-blueprint = Blueprint("due", __name__, url_prefix="/api/v2/connectors/due")
+routes = Routes("due", "/api/v2/connectors/due", tag="Connectors")
 
 _CURSOR = struct.Struct(">qq")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = timedelta(minutes=1)
 
 
-@blueprint.get("")
-@requires(Role.VIEWER)
-def browse() -> dict[str, Any]:
+@routes.on(
+    "GET",
+    "",
+    "list_due_connectors",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, DueConnectors),
+    Takes(query=DueQuery),
+)
+def browse(query: DueQuery) -> dict[str, Any]:
     """List the connectors due at `at`, or now, oldest schedule first.
 
     The cursor holds the minute too: all pages of an answer about now are about the same minute.
     """
-    limit = page_limit()
-    minute, after_key = _asked()
+    limit = query.limit
+    minute, after_key = _asked(query.at, query.cursor)
     found = list(
         islice(
             connectors_due_at(
@@ -55,9 +63,8 @@ def browse() -> dict[str, Any]:
     }
 
 
-def _asked() -> tuple[datetime, int]:
+def _asked(at: str | None, cursor: str | None) -> tuple[datetime, int]:
     """Return the minute that the request is about, and the key after which its page begins."""
-    at, cursor = request.args.get("at"), request.args.get("cursor")
     named = None if at is None else minute_of(parse_instant(at))
     if cursor is not None:
         minute, after_key = _decode(cursor)

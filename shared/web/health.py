@@ -1,29 +1,46 @@
 """Is this instance alive, and can it reach its database? Open to everybody, says nothing more."""
 
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.store.engine import single_statements
-from shared.store.ticks import as_of
+from shared.store.schema_version import find_state, newest_version
 from shared.web.auth import wiring
+from shared.web.operations import ANYONE, Answers
+from shared.web.routes import Routes
+from shared.web.shapes.base import Health
+from shared.web.shapes.workspace import Readiness
 
-blueprint = Blueprint("health", __name__)
+routes = Routes("health", "", tag="Health")
 
 
-@blueprint.get("/healthz")
+@routes.on("GET", "/healthz", "is_alive", ANYONE, Answers(HTTPStatus.OK, Health))
 def alive() -> dict[str, Any]:
     """Answer while the process can answer at all."""
     return {"status": "ok"}
 
 
-@blueprint.get("/readyz")
+@routes.on(
+    "GET",
+    "/readyz",
+    "is_ready",
+    ANYONE,
+    Answers(HTTPStatus.OK, Readiness, otherwise={HTTPStatus.SERVICE_UNAVAILABLE: Readiness}),
+)
 def ready() -> tuple[dict[str, Any], int]:
-    """Answer 200 when a request could be served, 503 while the database is away."""
+    """Answer 200 when a request could be served, 503 while it could not.
+
+    That is while the database is away, or older than this version of the api. How long ago the
+    dispatcher finished a pass is told, and keeps nobody from serving.
+    """
     try:
         with single_statements(wiring().engine) as connection:
-            as_of(connection, None)
+            version, now, last_tick_at = find_state(connection)
     except (SQLAlchemyError, TimeoutError, OSError):
-        return {"status": "database_unavailable"}, 503
-    return {"status": "ok"}, 200
+        return {"status": "database_unavailable", "last_tick_age_seconds": None}, 503
+    age = None if last_tick_at is None else max(0, round((now - last_tick_at).total_seconds()))
+    if version is None or version < newest_version():
+        return {"status": "schema_outdated", "last_tick_age_seconds": age}, 503
+    return {"status": "ok", "last_tick_age_seconds": age}, 200

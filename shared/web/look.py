@@ -2,33 +2,47 @@
 
 import uuid
 from datetime import timedelta
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.connectors.base import SourceStream
 from shared.domain.access import Role
+from shared.errors import BusyError
 from shared.flow.gate import Gate
 from shared.flow.look import CheckReport, Finding, Lookout, check_connector, streams_of
-from shared.web.auth import principal, requires, wiring
+from shared.web.auth import principal, wiring
+from shared.web.operations import SOURCE_PROBLEMS, Answers
 from shared.web.present import instant
+from shared.web.routes import Routes
+from shared.web.shapes import connectors as shapes
 
 _gate = Gate(at_once=4, of_one=2, what="looks at sources", pause=timedelta(seconds=10))
 """A look may take 20 seconds, and an instance serves few requests at once."""
+_PROBLEMS = {**SOURCE_PROBLEMS, HTTPStatus.TOO_MANY_REQUESTS: (BusyError.code,)}
 
-blueprint = Blueprint("look", __name__, url_prefix="/api/v2/connectors/<uuid:connector>")
+routes = Routes("look", "/api/v2/connectors/<uuid:connector>", tag="Connectors")
 
 
-@blueprint.post("/check")
-@requires(Role.EDITOR)
+@routes.on(
+    "POST",
+    "/check",
+    "check_connector",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, shapes.CheckReport, _PROBLEMS),
+)
 def check(connector: uuid.UUID) -> dict[str, Any]:
     """Look whether the source lets the connector in, and has each of its streams."""
     with _gate.passed(principal().workspace_id):
         return _present_report(check_connector(_lookout(), principal(), connector))
 
 
-@blueprint.get("/streams")
-@requires(Role.EDITOR)
+@routes.on(
+    "GET",
+    "/streams",
+    "list_streams",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, shapes.SourceStreams, _PROBLEMS),
+)
 def streams(connector: uuid.UUID) -> dict[str, Any]:
     """List the streams that the source offers."""
     with _gate.passed(principal().workspace_id):

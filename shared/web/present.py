@@ -30,6 +30,7 @@ def present_connector(row: Row) -> dict[str, Any]:
         "health_reason": row["health_reason"],
         "health_next_check_at": instant(row["health_next_check_at"]),
         "dataset": {"schema": dataset_name(row["public_id"])},
+        "version": row["version"],
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),
     }
@@ -62,6 +63,7 @@ def present_schedule(row: Row) -> dict[str, Any]:
         "last_run_status": row["last_run_status"],
         "last_run_error": row["last_run_error"],
         "last_run_records_synced": row["last_run_records_synced"],
+        "version": row["version"],
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),
     }
@@ -69,11 +71,12 @@ def present_schedule(row: Row) -> dict[str, Any]:
 
 def present_run(row: Row) -> dict[str, Any]:
     """Return a run."""
-    schedule = row["schedule_public_id"]
+    schedule, repeated = row["schedule_public_id"], row["retry_of_public_id"]
     return {
         "id": str(row["public_id"]),
         "connector_id": str(row["connector_public_id"]),
         "schedule_id": None if schedule is None else str(schedule),
+        "retry_of": None if repeated is None else str(repeated),
         "status": row["status"],
         "reason": row["reason"],
         "trigger_type": row["trigger_type"],

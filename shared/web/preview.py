@@ -1,14 +1,11 @@
 """/api/v2/sync-schedules/…/preview: the coming periods of a schedule, saved or not saved yet."""
 
-import re
 import uuid
 from datetime import datetime, timedelta
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, request
-
 from shared.domain.access import Role
-from shared.domain.recurrence import MAX_PREVIEW
 from shared.domain.schedule import (
     BlackoutPolicy,
     MissedRunPolicy,
@@ -17,62 +14,67 @@ from shared.domain.schedule import (
     build_recurrence,
 )
 from shared.domain.schedule_preview import PreviewItem, SchedulePreview, preview_schedule
-from shared.errors import InvalidInputError, NotFoundError, Problem
+from shared.errors import NotFoundError
 from shared.flow.schedules import TIMING, require_recurrence
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.store.schedules import find_pause, find_schedule, to_schedule
 from shared.store.ticks import as_of
-from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import DEFAULT_PREVIEW, PreviewBody, read_body
+from shared.web.auth import principal, wiring
+from shared.web.bodies import PreviewBody
+from shared.web.examples import NEW_TIMING
+from shared.web.operations import Answers, Takes
 from shared.web.present import instant
+from shared.web.queries import PreviewQuery
+from shared.web.routes import Routes
+from shared.web.shapes.schedules import Preview
 from shared.web.windows import caller_windows
 
-blueprint = Blueprint("preview", __name__, url_prefix="/api/v2/sync-schedules")
+routes = Routes("preview", "/api/v2/sync-schedules", tag="Schedules")
 
-_COUNT_FORM = re.compile(r"[0-9]{1,3}")
 _NO_CONNECTOR = uuid.UUID(int=0)
 _NO_ROW = 0
 
 
-@blueprint.get("/<uuid:schedule>/preview")
-@requires(Role.VIEWER)
-def of_saved(schedule: uuid.UUID) -> dict[str, Any]:
+@routes.on(
+    "GET",
+    "/<uuid:schedule>/preview",
+    "preview_schedule",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Preview),
+    Takes(query=PreviewQuery),
+)
+def of_saved(schedule: uuid.UUID, query: PreviewQuery) -> dict[str, Any]:
     """Preview the coming periods of a schedule as it is."""
-    count = _count()
     with single_statements(wiring().engine) as connection:
         row = find_schedule(connection, principal().workspace_id, schedule)
     if row is None:
         raise NotFoundError("There is no such schedule.")
     saved = to_schedule(row, caller_windows())
-    preview = preview_schedule(saved, build_recurrence(saved.recurrence), row["as_of"], count)
+    recurrence = build_recurrence(saved.recurrence)
+    preview = preview_schedule(saved, recurrence, row["as_of"], query.count)
     return _present(preview, saved)
 
 
-@blueprint.post("/preview")
-@requires(Role.VIEWER)
-def of_wanted() -> dict[str, Any]:
+@routes.on(
+    "POST",
+    "/preview",
+    "preview_timing",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Preview, {HTTPStatus.NOT_FOUND: ("foreign_key_integrity",)}),
+    Takes(PreviewBody, examples={"every Monday": NEW_TIMING}),
+)
+def of_wanted(body: PreviewBody) -> dict[str, Any]:
     """Preview a schedule that is not saved yet; what saving refuses is refused alike.
 
     Without a connector nobody knows its spread, so that every run starts at its period.
     """
-    body = read_body(PreviewBody)
     connector, paused_until, now = _stored(body.connector_id)
     timing = body.model_dump(include=set(TIMING))
     fields, recurrence = require_recurrence(principal(), timing, now)
     wanted = _wanted(body, fields, connector, paused_until, now)
     return _present(preview_schedule(wanted, recurrence, now, body.count), wanted)
-
-
-def _count() -> int:
-    """Return the `count` of the request."""
-    text = request.args.get("count", str(DEFAULT_PREVIEW))
-    if not (_COUNT_FORM.fullmatch(text) and 1 <= int(text) <= MAX_PREVIEW):
-        raise InvalidInputError(
-            Problem("count", "count_range", f"{text[:20]!r} is not 1 to {MAX_PREVIEW}")
-        )
-    return int(text)
 
 
 def _stored(connector: uuid.UUID | None) -> tuple[Row | None, datetime | None, datetime]:

@@ -3,39 +3,65 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import asdict
+from http import HTTPStatus
 from typing import Any, cast
-
-from flask import Blueprint
 
 from shared.domain.access import Role
 from shared.domain.reporting import Settlement
 from shared.flow.reports import Desk, correct_report, list_reports, settle_report
 from shared.store.rows import Row
-from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import ReportActBody, read_body
-from shared.web.paging import page, page_cursor, page_limit
+from shared.web.auth import principal, wiring
+from shared.web.bodies import ReportActBody
+from shared.web.operations import DATASET_PROBLEMS, Answers, Takes
+from shared.web.paging import page
 from shared.web.present import instant
+from shared.web.queries import PageQuery
+from shared.web.routes import Routes
+from shared.web.shapes.datasets import ReportActedOn, Reports
 
-blueprint = Blueprint("reports", __name__, url_prefix="/api/v2/connectors/<uuid:connector>/reports")
+routes = Routes("reports", "/api/v2/connectors/<uuid:connector>/reports", tag="Datasets")
 
+_NOT_HERE = "reports_need_postgresql"
 _INSTANTS = ("asked_at", "settled_at", "created_at", "sent_at", "answered_at")
 
 
-@blueprint.get("")
-@requires(Role.VIEWER)
-def browse(connector: uuid.UUID) -> dict[str, Any]:
+@routes.on(
+    "GET",
+    "",
+    "list_reports",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Reports, {**DATASET_PROBLEMS, HTTPStatus.CONFLICT: (_NOT_HERE,)}),
+    Takes(query=PageQuery),
+)
+def browse(connector: uuid.UUID, query: PageQuery) -> dict[str, Any]:
     """List the receipts of a connector's reports, newest first."""
-    limit = page_limit()
-    receipts = list_reports(_desk(), principal(), connector, before=page_cursor(), limit=limit + 1)
+    limit = query.limit
+    receipts = list_reports(_desk(), principal(), connector, before=query.cursor, limit=limit + 1)
     rows = cast("Sequence[Row]", [asdict(receipt) for receipt in receipts])
     return page(rows, limit, _present)
 
 
-@blueprint.post("")
-@requires(Role.EDITOR)
-def act(connector: uuid.UUID) -> tuple[dict[str, Any], int]:
+@routes.on(
+    "POST",
+    "",
+    "act_on_report",
+    Role.EDITOR,
+    Answers(
+        HTTPStatus.ACCEPTED,
+        ReportActedOn,
+        {
+            **DATASET_PROBLEMS,
+            HTTPStatus.CONFLICT: ("report_open", "report_settled", "run_active", _NOT_HERE),
+        },
+    ),
+    Takes(
+        ReportActBody,
+        examples={"a correction": {"period": "2026-Q1", "reason": "two rows were missing"}},
+        key=True,
+    ),
+)
+def act(connector: uuid.UUID, body: ReportActBody) -> tuple[dict[str, Any], int]:
     """Ask for a corrected report of a period, or settle one of which nobody knows the fate."""
-    body = read_body(ReportActBody)
     if body.settle is None:
         done = correct_report(
             _desk(), principal(), connector, period=body.period, why=body.reason or ""

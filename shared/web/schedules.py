@@ -1,9 +1,10 @@
 """/api/v2/sync-schedules: create, read, change, pause and delete schedules, trigger, history."""
 
 import uuid
+from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, url_for
+from flask import url_for
 
 from shared.domain.access import Role
 from shared.domain.instants import parse_instant
@@ -17,48 +18,90 @@ from shared.flow.schedules import (
 )
 from shared.flow.trigger import trigger_schedule
 from shared.store.engine import single_statements
-from shared.store.history import list_history
 from shared.store.schedules import find_schedule, list_schedules
-from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import (
-    NewScheduleBody,
-    PauseBody,
-    ScheduleBody,
-    ScheduleChangesBody,
-    read_body,
-)
-from shared.web.paging import page, page_cursor, page_limit
+from shared.web.auth import principal, wiring
+from shared.web.bodies import NewScheduleBody, PauseBody, ScheduleBody, ScheduleChangesBody
+from shared.web.etags import premise, version_in
+from shared.web.examples import NEW_SCHEDULE, NEW_SETTINGS
+from shared.web.operations import Answers, Link, Takes
+from shared.web.paging import page
 from shared.web.planner import planner
 from shared.web.present import present_run, present_schedule
+from shared.web.queries import PageQuery
+from shared.web.repeats import resource_id
+from shared.web.routes import Routes
+from shared.web.run_lists import page_of_runs
+from shared.web.run_queries import HistoryQuery, filter_of
+from shared.web.shapes.runs import Run, Runs
+from shared.web.shapes.schedules import Schedule, Schedules
 
-blueprint = Blueprint("schedules", __name__, url_prefix="/api/v2/sync-schedules")
+routes = Routes("schedules", "/api/v2/sync-schedules", tag="Schedules")
+
+_ONE = Answers(HTTPStatus.OK, Schedule, version=version_in)
+_ITS = {"schedule": "/id"}
 
 
-@blueprint.post("")
-@requires(Role.EDITOR)
-def create() -> tuple[dict[str, Any], int, dict[str, str]]:
+@routes.on(
+    "POST",
+    "",
+    "create_schedule",
+    Role.EDITOR,
+    Answers(
+        HTTPStatus.CREATED,
+        Schedule,
+        {
+            HTTPStatus.NOT_FOUND: ("foreign_key_integrity",),
+            HTTPStatus.CONFLICT: ("one_schedule_per_integration",),
+        },
+        version=version_in,
+        links=tuple(
+            Link(operation, _ITS)
+            for operation in (
+                "read_schedule",
+                "change_schedule",
+                "replace_schedule",
+                "pause_schedule",
+                "resume_schedule",
+                "trigger_schedule",
+                "list_history",
+                "preview_schedule",
+                "delete_schedule",
+            )
+        ),
+    ),
+    Takes(NewScheduleBody, examples={"every night": NEW_SCHEDULE}, key=True),
+)
+def create(body: NewScheduleBody) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Create the schedule of a connector."""
-    body = read_body(NewScheduleBody)
     wanted = ScheduleSettings(**body.model_dump(exclude={"connector_id"}))
-    row = create_schedule(planner(), principal(), body.connector_id, wanted)
+    row = create_schedule(
+        planner(), principal(), body.connector_id, wanted, public_id=resource_id()
+    )
     location = url_for("schedules.read", schedule=row["public_id"])
     return present_schedule(row), 201, {"Location": location}
 
 
-@blueprint.get("")
-@requires(Role.VIEWER)
-def browse() -> dict[str, Any]:
+@routes.on(
+    "GET",
+    "",
+    "list_schedules",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Schedules, links=(Link("read_schedule", {"schedule": "/items/0/id"}),)),
+    Takes(query=PageQuery),
+)
+def browse(query: PageQuery) -> dict[str, Any]:
     """List the workspace's schedules, oldest first."""
-    limit = page_limit()
     with single_statements(wiring().engine) as connection:
         rows = list_schedules(
-            connection, principal().workspace_id, after_id=page_cursor() or 0, limit=limit + 1
+            connection,
+            principal().workspace_id,
+            after_id=query.cursor or 0,
+            limit=query.limit + 1,
         )
-    return page(rows, limit, present_schedule)
+    return page(rows, query.limit, present_schedule)
 
 
-@blueprint.get("/<uuid:schedule>")
-@requires(Role.VIEWER)
+@routes.on("GET", "/<uuid:schedule>", "read_schedule", Role.VIEWER, _ONE)
 def read(schedule: uuid.UUID) -> dict[str, Any]:
     """Read one schedule."""
     with single_statements(wiring().engine) as connection:
@@ -68,65 +111,121 @@ def read(schedule: uuid.UUID) -> dict[str, Any]:
     return present_schedule(row)
 
 
-@blueprint.put("/<uuid:schedule>")
-@requires(Role.EDITOR)
-def replace(schedule: uuid.UUID) -> dict[str, Any]:
+@routes.on(
+    "PUT",
+    "/<uuid:schedule>",
+    "replace_schedule",
+    Role.EDITOR,
+    _ONE,
+    Takes(ScheduleBody, examples={"every night": NEW_SETTINGS}, premise=True),
+)
+def replace(schedule: uuid.UUID, body: ScheduleBody) -> dict[str, Any]:
     """Set every setting of a schedule; those left out get their defaults."""
-    changes = read_body(ScheduleBody).model_dump()
-    return present_schedule(change_schedule(planner(), principal(), schedule, changes))
+    return _changed(schedule, body.model_dump())
 
 
-@blueprint.patch("/<uuid:schedule>")
-@requires(Role.EDITOR)
-def change(schedule: uuid.UUID) -> dict[str, Any]:
+@routes.on(
+    "PATCH",
+    "/<uuid:schedule>",
+    "change_schedule",
+    Role.EDITOR,
+    _ONE,
+    Takes(
+        ScheduleChangesBody, examples={"another time": {"preferred_time": "04:30"}}, premise=True
+    ),
+)
+def change(schedule: uuid.UUID, body: ScheduleChangesBody) -> dict[str, Any]:
     """Set some settings of a schedule."""
-    changes = read_body(ScheduleChangesBody).model_dump(exclude_unset=True)
-    return present_schedule(change_schedule(planner(), principal(), schedule, changes))
+    return _changed(schedule, body.model_dump(exclude_unset=True))
 
 
-@blueprint.delete("/<uuid:schedule>")
-@requires(Role.EDITOR)
+@routes.on(
+    "DELETE",
+    "/<uuid:schedule>",
+    "delete_schedule",
+    Role.EDITOR,
+    Answers(HTTPStatus.NO_CONTENT),
+    Takes(premise=True),
+)
 def delete(schedule: uuid.UUID) -> tuple[str, int]:
     """Delete a schedule; what waits or is in progress is cancelled, and its runs stay."""
-    delete_schedule(planner(), principal(), schedule)
+    delete_schedule(planner(), principal(), schedule, premise=premise())
     return "", 204
 
 
-@blueprint.post("/<uuid:schedule>/pause")
-@requires(Role.EDITOR)
-def pause(schedule: uuid.UUID) -> dict[str, Any]:
+@routes.on(
+    "POST",
+    "/<uuid:schedule>/pause",
+    "pause_schedule",
+    Role.EDITOR,
+    _ONE,
+    Takes(
+        PauseBody,
+        body_is_optional=True,
+        examples={"until resumed": {"note": "the source moves house"}},
+        premise=True,
+    ),
+)
+def pause(schedule: uuid.UUID, body: PauseBody) -> dict[str, Any]:
     """Skip the periods of a schedule for a while."""
-    body = read_body(PauseBody, is_optional=True)
     until = None if body.until is None else parse_instant(body.until, "until")
-    row = pause_schedule(planner(), principal(), schedule, until=until, note=body.note)
+    row = pause_schedule(
+        planner(), principal(), schedule, until=until, note=body.note, premise=premise()
+    )
     return present_schedule(row)
 
 
-@blueprint.post("/<uuid:schedule>/resume")
-@requires(Role.EDITOR)
+@routes.on(
+    "POST",
+    "/<uuid:schedule>/resume",
+    "resume_schedule",
+    Role.EDITOR,
+    _ONE,
+    Takes(premise=True),
+)
 def resume(schedule: uuid.UUID) -> dict[str, Any]:
     """End a pause."""
-    return present_schedule(resume_schedule(planner(), principal(), schedule))
+    return present_schedule(resume_schedule(planner(), principal(), schedule, premise=premise()))
 
 
-@blueprint.post("/<uuid:schedule>/trigger")
-@requires(Role.EDITOR)
+@routes.on(
+    "POST",
+    "/<uuid:schedule>/trigger",
+    "trigger_schedule",
+    Role.EDITOR,
+    Answers(
+        HTTPStatus.ACCEPTED,
+        Run,
+        {
+            HTTPStatus.CONFLICT: ("run_active", "connector_unavailable"),
+            HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited",),
+        },
+        links=(Link("read_run", {"run": "/id"}), Link("cancel_run", {"run": "/id"})),
+    ),
+    Takes(key=True),
+)
 def trigger(schedule: uuid.UUID) -> tuple[dict[str, Any], int, dict[str, str]]:
     """Start a run now; the schedule's own periods do not move."""
-    row = trigger_schedule(wiring().engine, wiring().open_queue, principal(), schedule)
+    parts = wiring()
+    row = trigger_schedule(
+        parts.engine, parts.open_queue, principal(), schedule, public_id=resource_id()
+    )
     return present_run(row), 202, {"Location": url_for("runs.read", run=row["public_id"])}
 
 
-@blueprint.get("/<uuid:schedule>/history")
-@requires(Role.VIEWER)
-def history(schedule: uuid.UUID) -> dict[str, Any]:
-    """List the runs of a schedule, newest first."""
-    limit, workspace_id = page_limit(), principal().workspace_id
-    with single_statements(wiring().engine) as connection:
-        row = find_schedule(connection, workspace_id, schedule)
-        if row is None:
-            raise NotFoundError("There is no such schedule.")
-        rows = list_history(
-            connection, workspace_id, row["id"], before_id=page_cursor(), limit=limit + 1
-        )
-    return page(rows, limit, present_run)
+@routes.on(
+    "GET",
+    "/<uuid:schedule>/history",
+    "list_history",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Runs, links=(Link("read_run", {"run": "/items/0/id"}),)),
+    Takes(query=HistoryQuery),
+)
+def history(schedule: uuid.UUID, query: HistoryQuery) -> dict[str, Any]:
+    """List the runs of a schedule, newest first, by what they have in common."""
+    return page_of_runs(filter_of(query, schedule=schedule), query)
+
+
+def _changed(schedule: uuid.UUID, changes: dict[str, Any]) -> dict[str, Any]:
+    row = change_schedule(planner(), principal(), schedule, changes, premise=premise())
+    return present_schedule(row)

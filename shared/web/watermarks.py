@@ -1,10 +1,11 @@
 """/api/v2/connectors/{id}/watermarks: where the next sync of each stream starts."""
 
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from http import HTTPStatus
 from typing import Any
-
-from flask import Blueprint
 
 from shared.domain.access import Role
 from shared.errors import NotFoundError
@@ -13,17 +14,36 @@ from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.store.watermarks import list_watermarks
-from shared.web.auth import principal, requires, wiring
-from shared.web.bodies import WatermarkBody, read_body
+from shared.web.auth import principal, wiring
+from shared.web.bodies import WatermarkBody
+from shared.web.etags import require_version
+from shared.web.operations import Answers, Takes
 from shared.web.present import instant
+from shared.web.routes import Routes
+from shared.web.shapes.connectors import Watermarks
 
-blueprint = Blueprint(
-    "watermarks", __name__, url_prefix="/api/v2/connectors/<uuid:connector>/watermarks"
+routes = Routes("watermarks", "/api/v2/connectors/<uuid:connector>/watermarks", tag="Connectors")
+
+_ACTIVE = {HTTPStatus.CONFLICT: ("run_active",)}
+_DIGEST_LENGTH = 16
+
+
+def _version(shown: Mapping[str, Any]) -> str:
+    """Return what If-Match compares: where all streams of the connector stand."""
+    return sha256(json.dumps(shown["items"]).encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _require_unchanged(rows: Sequence[Row]) -> None:
+    require_version(_version(_present(rows)))
+
+
+@routes.on(
+    "GET",
+    "",
+    "list_watermarks",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, Watermarks, version=_version),
 )
-
-
-@blueprint.get("")
-@requires(Role.VIEWER)
 def browse(connector: uuid.UUID) -> dict[str, Any]:
     """List the watermarks of a connector's streams."""
     with single_statements(wiring().engine) as connection:
@@ -33,11 +53,16 @@ def browse(connector: uuid.UUID) -> dict[str, Any]:
         return _present(list_watermarks(connection, principal().workspace_id, row["id"]))
 
 
-@blueprint.put("/<path:stream>")
-@requires(Role.EDITOR)
-def put(connector: uuid.UUID, stream: str) -> dict[str, Any]:
+@routes.on(
+    "PUT",
+    "/<path:stream>",
+    "set_watermark",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, Watermarks, _ACTIVE, version=_version),
+    Takes(WatermarkBody, examples={"an instant": {"value": "2026-03-01T00:00:00Z"}}, premise=True),
+)
+def put(connector: uuid.UUID, stream: str, body: WatermarkBody) -> dict[str, Any]:
     """Let the next sync of a stream start at a value, itself included."""
-    body = read_body(WatermarkBody)
     rows = set_watermark(
         wiring().engine,
         principal(),
@@ -45,15 +70,22 @@ def put(connector: uuid.UUID, stream: str) -> dict[str, Any]:
         stream,
         value=body.value,
         type_name=body.type,
+        premise=_require_unchanged,
     )
     return _present(rows)
 
 
-@blueprint.delete("/<path:stream>")
-@requires(Role.EDITOR)
+@routes.on(
+    "DELETE",
+    "/<path:stream>",
+    "reset_watermark",
+    Role.EDITOR,
+    Answers(HTTPStatus.NO_CONTENT, problems=_ACTIVE),
+    Takes(premise=True),
+)
 def reset(connector: uuid.UUID, stream: str) -> tuple[str, int]:
     """Let the next sync of a stream read all of it."""
-    reset_stream(wiring().engine, principal(), connector, stream)
+    reset_stream(wiring().engine, principal(), connector, stream, premise=_require_unchanged)
     return "", 204
 
 

@@ -14,6 +14,7 @@ BENCHMARKS = (
     "many_streams",
     "file_sync",
     "api_pace",
+    "pages",
 )
 
 

@@ -106,7 +106,7 @@ def disable_and_enable(duties: Duties, world: World) -> int:
 def cancel_all(duties: Duties, world: World) -> int:
     """Cancel every run that has no end yet."""
     for (run,) in world.rows(_UNFINISHED):
-        cancel_run(duties.engine, duties.open_queue, world.owners[0], UUID(run))
+        cancel_run(duties.desk, duties.open_queue, world.owners[0], UUID(run))
     return DONE
 
 

@@ -7,6 +7,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
+from sqlalchemy import make_url
+
+from infra.local.logins import login_of
 from shared.domain import retry
 from shared.domain.outcome import failed
 from shared.domain.task import TaskCall, read_task
@@ -21,6 +24,7 @@ from shared.flow.warmth import Instance
 from shared.store.attempts import extend_lease, record_outcome
 from shared.store.engine import create_engine_for, single_statements
 from shared.store.runs import TakenTask, mark_enqueued
+from shared.store.tenancy import DatabaseRole
 from tests.faults import ledger_connector
 from tests.faults.delivery import Plan
 from tests.faults.quick_driver import learn_once
@@ -63,7 +67,14 @@ class Duties:
         self._patience = Patience(
             confirmation=plan.lease, task=plan.patience, run=timedelta(hours=2)
         )
-        self.engine = create_engine_for(plan.database_url or world.database_url, pool_size=2)
+        url = make_url(plan.database_url or world.database_url)
+        # Workers and dispatchers by their login, with its rights; people through another.
+        self.engine = create_engine_for(
+            url.set(username=login_of("worker")).render_as_string(hide_password=False),
+            pool_size=2,
+            role=DatabaseRole.SYSTEM,
+        )
+        self.desk = create_engine_for(url.render_as_string(hide_password=False), pool_size=2)
         self._dataset_url = plan.dataset_url or world.dataset_url
         self._faults = plan.queue
         # Without people nothing is disabled and nothing gone.
@@ -123,7 +134,7 @@ class Duties:
         for place in places:
             with suppress(*self._refusals):
                 trigger_schedule(
-                    self.engine,
+                    self.desk,
                     self.open_queue,
                     self._world.owners[place],
                     self._world.schedules[place],
@@ -132,7 +143,7 @@ class Duties:
 
     def planner(self) -> Planner:
         """Return what changes of schedules and connectors work with."""
-        return Planner(self.engine, self.open_queue, LOOK_AHEAD)
+        return Planner(self.desk, self.open_queue, LOOK_AHEAD)
 
     def open_queue(self) -> "CloudTasksQueue":
         """Return what the product takes for Cloud Tasks."""

@@ -94,7 +94,7 @@ def perform(duties: Duties, world: World, act: Act, place: int) -> int:
 def restore(duties: Duties, world: World) -> int:
     """Enable whatever is disabled; what was deleted is gone."""
     for workspace_id in sorted({owner.workspace_id for owner in world.owners}):
-        enable_workspace(duties.engine, workspace_id)
+        enable_workspace(duties.desk, workspace_id)
     for owner, connector in zip(world.owners, world.connectors, strict=True):
         with suppress(NotFoundError):
             enable_connector(duties.planner(), owner, connector)
@@ -123,7 +123,7 @@ def _cancel(duties: Duties, world: World, connector: UUID) -> None:
     """Cancel a run that is in progress, of whichever connector; else one of this connector."""
     for run, whose in world.rows(_ACTIVE_RUN, str(connector)):
         owner = world.owners[world.connectors.index(UUID(whose))]
-        cancel_run(duties.engine, duties.open_queue, owner, UUID(run))
+        cancel_run(duties.desk, duties.open_queue, owner, UUID(run))
 
 
 def _perform(duties: Duties, world: World, act: Act, place: int) -> None:  # noqa: C901 (a table)
@@ -141,9 +141,9 @@ def _perform(duties: Duties, world: World, act: Act, place: int) -> None:  # noq
         case Act.ENABLE_SCHEDULE:
             change_schedule(planner, owner, schedule, {"is_enabled": True})
         case Act.DISABLE_WORKSPACE:
-            disable_workspace(duties.engine, owner.workspace_id)
+            disable_workspace(duties.desk, owner.workspace_id)
         case Act.ENABLE_WORKSPACE:
-            enable_workspace(duties.engine, owner.workspace_id)
+            enable_workspace(duties.desk, owner.workspace_id)
         case Act.DELETE_SCHEDULE:
             delete_schedule(planner, owner, schedule)
         case Act.DELETE_CONNECTOR:

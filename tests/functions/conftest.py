@@ -21,6 +21,7 @@ from shared.config import Settings
 from shared.gcp.oidc import callers_of_dispatcher, callers_of_worker
 from shared.gcp.queues import ensure_queues
 from shared.wiring import wire
+from tests.conftest import DatabaseUrlOf
 from tests.settings import make_settings
 
 FUNCTIONS = Path(__file__).resolve().parents[2] / "functions"
@@ -82,7 +83,7 @@ def signer(key_file: Path, cloud_tasks: RunningCloudTasks) -> LocalSigner:
 
 @pytest.fixture
 def variables(
-    database_url: str,
+    database_url_of: DatabaseUrlOf,
     cloud_tasks: RunningCloudTasks,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -92,7 +93,7 @@ def variables(
     master_key.write_bytes(base64.b64encode(os.urandom(32)))
     unique = make_settings()
     variables = {
-        "SYNCLINE_DATABASE_URL": database_url,
+        "SYNCLINE_DATABASE_URL": database_url_of("worker"),
         "SYNCLINE_DATASET_URL": unique.dataset_url,
         "SYNCLINE_WORKER_URL": unique.worker_url,
         "SYNCLINE_DISPATCHER_URL": unique.dispatcher_url,
@@ -133,8 +134,13 @@ def paused_queues(settings: Settings, cloud_tasks: RunningCloudTasks) -> Iterato
 
 
 @pytest.fixture
-def serve(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
-    """Return how to start a function cold; each has the environment of its first request."""
+def serve(
+    variables: dict[str, str], database_url_of: DatabaseUrlOf, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Serve]:
+    """Return how to start a function cold; each has the environment of its first request.
+
+    Its database is the one of the environment, unless that is away, by a login of its own.
+    """
     caches = (wire, callers_of_dispatcher, callers_of_worker)
     for cache in caches:
         cache.cache_clear()
@@ -147,6 +153,8 @@ def serve(variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterato
 
     def start(name: str) -> FlaskClient:
         served.append(name)
+        if os.environ["SYNCLINE_DATABASE_URL"] != AWAY:
+            monkeypatch.setenv("SYNCLINE_DATABASE_URL", database_url_of(name))
         source = str(FUNCTIONS / name / "main.py")
         return functions_framework.create_app(target=name, source=source).test_client()
 

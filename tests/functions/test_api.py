@@ -27,7 +27,10 @@ def test_an_instance_whose_database_is_away_is_alive_and_not_ready(
     api = serve("api")
     assert api.get("/healthz").status_code == 200
     answer = api.get("/readyz")
-    assert (answer.status_code, answer.json) == (503, {"status": "database_unavailable"})
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "database_unavailable", "last_tick_age_seconds": None},
+    )
 
 
 def test_a_page_without_a_key_is_a_problem(serve: Serve) -> None:

@@ -44,6 +44,24 @@ def test_a_database_that_is_away_is_a_500_that_says_nothing_of_it(
         assert told not in written
 
 
+@pytest.mark.parametrize("name", ["dispatcher", "worker"])
+def test_a_login_that_sees_past_the_policies_is_a_500_and_the_log_says_what_to_do(
+    serve: Serve,
+    tokens: Tokens,
+    logged: Logged,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+) -> None:
+    client = serve(name)
+    monkeypatch.setenv("SYNCLINE_DATABASE_URL", database_url)
+    for _ in range(2):
+        assert call(client, name, tokens).status_code == 500
+        _, (line,) = logged.read()
+        assert "is a superuser" in line["reason"]
+        assert "docs/database-roles.md" in line["reason"]
+
+
 @pytest.mark.parametrize("name", WIRED)
 def test_a_missing_setting_is_a_500_and_named_in_the_log_alone(
     serve: Serve,

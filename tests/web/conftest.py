@@ -19,6 +19,7 @@ from shared.flow.manage import create_api_key
 from shared.gcp.queues import ensure_queues
 from shared.web.app import create_app
 from shared.wiring import Wiring
+from tests.conftest import DatabaseUrlOf
 from tests.factories import CONFIG, Tenant, make_tenant
 from tests.settings import make_settings
 
@@ -72,15 +73,17 @@ def cloud_tasks() -> Iterator[RunningCloudTasks]:
 
 
 @pytest.fixture
-def wiring(database_url: str, cloud_tasks: RunningCloudTasks, tmp_path: Path) -> Iterator[Wiring]:
+def wiring(
+    database_url_of: DatabaseUrlOf, cloud_tasks: RunningCloudTasks, tmp_path: Path
+) -> Iterator[Wiring]:
     key_file = tmp_path / "master.key"
     key_file.write_text(base64.b64encode(os.urandom(32)).decode())
     settings = make_settings(
-        SYNCLINE_DATABASE_URL=database_url,
+        SYNCLINE_DATABASE_URL=database_url_of("api"),
         CLOUD_TASKS_EMULATOR_HOST=cloud_tasks.address,
         SYNCLINE_KEY_FILE=str(key_file),
     )
-    wiring = Wiring(settings, service="test")
+    wiring = Wiring(settings, service="api")
     yield wiring
     wiring.close()
 
@@ -96,11 +99,6 @@ def queue_client(
         for queue in (settings.scheduled_queue, settings.interactive_queue):
             client.pause_queue(name=client.queue_path(settings.project, settings.location, queue))
         yield client
-
-
-@pytest.fixture
-def engine(wiring: Wiring) -> Engine:
-    return wiring.engine
 
 
 @pytest.fixture

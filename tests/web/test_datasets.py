@@ -26,7 +26,7 @@ def dataset_url(database_url: str) -> str:
 @pytest.fixture
 def alice(alice: Caller, wiring: Wiring, dataset_url: str) -> Iterator[Caller]:
     """Return Alice in a deployment whose datasets are in a database of this machine."""
-    home = Wiring(replace(wiring.settings, dataset_url=dataset_url), service="test")
+    home = Wiring(replace(wiring.settings, dataset_url=dataset_url), service="api")
     yield replace(alice, client=create_app(home).test_client())
     home.close()
 
@@ -60,7 +60,7 @@ def test_a_dataset_says_where_it_is_and_what_it_holds(
         connection.execute(
             text(
                 "INSERT INTO connector_stream (connector_id, stream, workspace_id, status, run_id,"
-                " dataset_table, synced_at) SELECT id, 'Flight', workspace_id, 'success', 1,"
+                " dataset_table, synced_at) SELECT id, 'Flight', workspace_id, 'success', NULL,"
                 " 'flight', '2026-03-01T08:00:00Z' FROM workspace_connector"
             )
         )
@@ -87,7 +87,7 @@ def test_a_connector_that_was_never_synced_has_an_empty_dataset(alice: Caller) -
 def test_a_database_that_cannot_be_reached_is_told(wiring: Wiring, alice: Caller) -> None:
     connector = alice.new_connector()
     nowhere = replace(wiring.settings, dataset_url="postgresql://nobody@127.0.0.1:1/none")
-    away = Wiring(nowhere, service="test")
+    away = Wiring(nowhere, service="api")
     caller = replace(alice, client=create_app(away).test_client())
     answer = caller.get(f"/api/v2/connectors/{connector}/dataset")
     away.close()
@@ -194,7 +194,7 @@ def test_the_login_says_how_to_connect_from_outside(
 ) -> None:
     public = "postgresql://data.example.com:6432/sets?sslmode=verify-full"
     settings = replace(wiring.settings, dataset_url=dataset_url, dataset_public_url=public)
-    home = Wiring(settings, service="test")
+    home = Wiring(settings, service="api")
     shown = (
         replace(alice, client=create_app(home).test_client()).post("/api/v2/dataset-reader").json
     )
@@ -231,7 +231,7 @@ def test_a_deployment_that_may_make_no_logins_says_so_as_its_own_trouble(
         ):
             connection.execute(text(statement))
     plain = make_url(dataset_url).set(username="plain").render_as_string(hide_password=False)
-    home = Wiring(replace(wiring.settings, dataset_url=plain), service="test")
+    home = Wiring(replace(wiring.settings, dataset_url=plain), service="api")
     answer = replace(alice, client=create_app(home).test_client()).post("/api/v2/dataset-reader")
     home.close()
     with engine.begin() as connection:

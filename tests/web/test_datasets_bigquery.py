@@ -20,7 +20,7 @@ def alice(alice: Caller, wiring: Wiring, database_url: str) -> Iterator[Caller]:
     url = make_url(database_url).set(drivername="postgresql").render_as_string(False)
     with running_bigquery(url) as running:
         settings = replace(wiring.settings, dataset_url=running.dataset_url)
-        home = Wiring(settings, service="test")
+        home = Wiring(settings, service="api")
         yield replace(alice, client=create_app(home).test_client())
         home.close()
 

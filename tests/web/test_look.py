@@ -22,7 +22,7 @@ from tests.web.conftest import Caller
 def alice_at_home(alice: Caller, wiring: Wiring) -> Iterator[Caller]:
     """Return Alice in a deployment whose connectors may reach this machine."""
     networks = (ip_network("127.0.0.0/8"),)
-    home = Wiring(replace(wiring.settings, allowed_networks=networks), service="test")
+    home = Wiring(replace(wiring.settings, allowed_networks=networks), service="api")
     yield replace(alice, client=create_app(home).test_client())
     home.close()
 

@@ -17,6 +17,7 @@ from shared.web.app import create_app
 from shared.web.oauth_callback import answer_callback
 from shared.wiring import Wiring
 from tests.authorization_server import AuthorizationServer, authorization_server
+from tests.conftest import DatabaseUrlOf
 from tests.factories import Tenant
 from tests.web.conftest import Caller
 
@@ -38,9 +39,18 @@ def home(wiring: Wiring) -> Iterator[Wiring]:
         oauth_redirect_url=REDIRECT_URL,
         public_url=PUBLIC_URL,
     )
-    home = Wiring(settings, service="test")
+    home = Wiring(settings, service="api")
     yield home
     home.close()
+
+
+@pytest.fixture
+def callbacks(home: Wiring, database_url_of: DatabaseUrlOf) -> Iterator[Wiring]:
+    """Return the same deployment as its oauth_callback sees it, with the rights that has."""
+    url = database_url_of("oauth_callback")
+    callbacks = Wiring(replace(home.settings, database_url=url), service="oauth_callback")
+    yield callbacks
+    callbacks.close()
 
 
 @pytest.fixture
@@ -58,12 +68,12 @@ def connector(ann: Caller, server: AuthorizationServer) -> str:
 
 
 @pytest.fixture
-def browser(home: Wiring, queue_client: object) -> Client:
+def browser(callbacks: Wiring, queue_client: object) -> Client:
     """Return a browser that a provider sends back."""
 
     @Request.application
     def callback(request: Request) -> object:
-        return answer_callback(home, request)
+        return answer_callback(callbacks, request)
 
     return Client(callback)
 
@@ -200,9 +210,9 @@ def test_only_a_visit_uses_up_an_authorization(
 
 
 def test_trouble_of_ours_is_a_page_without_its_words(
-    home: Wiring, browser: Client, caplog: pytest.LogCaptureFixture
+    engine: Engine, browser: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with home.engine.begin() as connection:
+    with engine.begin() as connection:
         connection.execute(text("ALTER TABLE oauth_state RENAME TO canary"))
     answer = browser.get(f"/?state={'A' * 43}&code=c")
     assert (answer.status_code, "canary" in answer.text) == (500, False)

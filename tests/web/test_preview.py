@@ -9,6 +9,7 @@ from sqlalchemy import Engine, event, text
 
 from shared.domain.presets import WEEKDAYS
 from shared.domain.spread import spread_offset
+from shared.wiring import Wiring
 from tests.web.conftest import Caller
 
 SCHEDULES = "/api/v2/sync-schedules"
@@ -144,14 +145,14 @@ def test_a_schedule_that_cannot_be_read_is_shown_and_not_previewed(
     assert (refused.status_code, refused.json["code"]) == (422, "cron_never_fires")
 
 
-def test_a_page_of_schedules_takes_as_many_statements_as_one(alice: Caller, engine: Engine) -> None:
+def test_a_page_of_schedules_takes_as_many_statements_as_one(alice: Caller, wiring: Wiring) -> None:
     counts = []
     for number in range(3):
         alice.new_schedule(name=f"n{number}", **YEARLY)
-        with counted(engine) as statements:
+        with counted(wiring.engine) as statements:
             assert len(alice.get(SCHEDULES).json["items"]) == number + 1
         counts.append(len(statements))
-    assert counts[0] == counts[2]
+    assert counts[0] == counts[2] > 0
 
 
 @contextmanager

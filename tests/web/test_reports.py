@@ -42,7 +42,7 @@ class Agency:
 def home(wiring: Wiring, database_url: str) -> Iterator[Wiring]:
     url = make_url(database_url).set(drivername="postgresql")
     dataset_url = url.render_as_string(hide_password=False)
-    home = Wiring(replace(wiring.settings, dataset_url=dataset_url), service="test")
+    home = Wiring(replace(wiring.settings, dataset_url=dataset_url), service="api")
     yield home
     home.close()
 

@@ -161,8 +161,10 @@ def test_a_manual_run_overtakes_scheduled_ones_that_wait(
             text(
                 "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id, schedule_id,"
                 " trigger_type, idempotency_key, period_at, not_before_at)"
-                " SELECT workspace_id, connector_id, id, 'cloud_task', 'k' || id, now(),"
-                " now() - interval '1 hour' FROM sync_schedule WHERE public_id = ANY(:ids)"
+                " SELECT s.workspace_id, s.connector_id, s.id, 'cloud_task', c.public_id || '-k',"
+                " now(), now() - interval '1 hour' FROM sync_schedule AS s"
+                " JOIN workspace_connector AS c ON c.id = s.connector_id"
+                " WHERE s.public_id = ANY(:ids)"
             ),
             {"ids": crowd},
         )

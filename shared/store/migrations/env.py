@@ -21,7 +21,7 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('syncline.migrations', 0)
 def run() -> None:
     """Connect with the URL that the caller put into the configuration and migrate."""
     url = context.config.attributes["url"]
-    engine = create_engine_for(url, pool_size=1, deadlines=_DEADLINES)
+    engine = create_engine_for(url, pool_size=1, deadlines=_DEADLINES, is_operator=True)
     try:
         with engine.begin() as connection:
             connection.execute(text(_NO_DEADLINES))

@@ -1,5 +1,5 @@
 -- The connector's run in progress, between two slices or put off by the provider, or the one that
--- somebody asked for and that waits.
+-- a person asked for and that waits.
 SELECT r.workspace_connector_sync_log_id, r.id
 FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
@@ -18,6 +18,6 @@ FROM workspace_connector_sync_log AS r
 WHERE r.workspace_id = :workspace_id
     AND r.connector_id = :connector_id
     AND r.status IN ('scheduled', 'in_progress')
-    AND r.trigger_type <> 'cloud_task'
+    AND r.trigger_type IN ('manual', 'oauth_callback')
 ORDER BY id
 LIMIT 1

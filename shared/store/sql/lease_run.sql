@@ -39,8 +39,9 @@ facts AS (
             AND c.status = 'connected'
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
-        -- Of a run by hand, so that each of its attempts is about the same instant.
-        coalesce(r.period_at, r.created_at) AS nominal_at,
+        -- Of a run by hand, so that each of its attempts is about the same instant: that of the run
+        -- which it repeats, if it repeats one.
+        coalesce(r.period_at, r.nominal_at, r.created_at) AS nominal_at,
         coalesce(s.timezone, w.timezone) AS timezone,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
         -- A run with slices behind it keeps its connector until its end, also while it waits, and

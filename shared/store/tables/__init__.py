@@ -6,6 +6,7 @@ in the customer's documents are used where they exist. The migrations build the 
 test compares the two.
 """
 
+from shared.store.tables.audit import audit_head, audit_log
 from shared.store.tables.blackouts import blackout_window
 from shared.store.tables.columns import metadata
 from shared.store.tables.connectors import (
@@ -13,6 +14,8 @@ from shared.store.tables.connectors import (
     oauth_state,
     workspace_connector,
 )
+from shared.store.tables.hooks import webhook_delivery, webhook_endpoint
+from shared.store.tables.requests import repeatable_request, trigger_allowance
 from shared.store.tables.runs import sync_log, sync_log_event
 from shared.store.tables.schedules import sync_schedule
 from shared.store.tables.streams import connector_stream, sync_watermark
@@ -22,16 +25,22 @@ from shared.store.tables.workspaces import api_key, workspace
 
 __all__ = [
     "api_key",
+    "audit_head",
+    "audit_log",
     "blackout_window",
     "connector_credential",
     "connector_stream",
     "metadata",
     "oauth_state",
+    "repeatable_request",
     "sync_log",
     "sync_log_event",
     "sync_schedule",
     "sync_watermark",
     "tick",
+    "trigger_allowance",
+    "webhook_delivery",
+    "webhook_endpoint",
     "worker_instance",
     "workspace",
     "workspace_connector",

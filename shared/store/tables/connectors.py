@@ -7,6 +7,7 @@ from sqlalchemy import (
     DateTime,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -53,6 +54,8 @@ workspace_connector = Table(
         nullable=True,
         server_default=text("now() + interval '1 day' * (0.5 + 0.5 * random())"),
     ),
+    # Grows with every change by a person, so that nobody overwrites one that they did not see.
+    Column("version", Integer, nullable=False, server_default="1"),
     created_at(),
     updated_at(),
     instant("deleted_at"),
@@ -79,6 +82,13 @@ Index(
     workspace_connector.c.workspace_id,
     workspace_connector.c.health_next_check_at,
     postgresql_where=text("status = 'connected' AND deleted_at IS NULL"),
+)
+# What people are told of.
+Index(
+    "connector_unhealthy",
+    workspace_connector.c.workspace_id,
+    workspace_connector.c.id,
+    postgresql_where=text("health = 'unhealthy' AND deleted_at IS NULL"),
 )
 Index(
     "one_connector_per_name",

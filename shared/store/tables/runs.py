@@ -89,6 +89,9 @@ sync_log = Table(
     created_at(),
     updated_at(),
     instant("deleted_at"),
+    # The run that this one repeats, and the instant that it is about where that is not its own.
+    Column("retry_of", BigInteger, nullable=True),
+    instant("nominal_at"),
     UniqueConstraint("workspace_id", "id"),
     UniqueConstraint("idempotency_key", name="one_run_per_period"),
     ForeignKeyConstraint(
@@ -101,6 +104,12 @@ sync_log = Table(
         ["sync_schedule.workspace_id", "sync_schedule.id"],
         name="run_of_its_schedule",
         ondelete="SET NULL (schedule_id)",
+    ),
+    ForeignKeyConstraint(
+        ["workspace_id", "retry_of"],
+        ["workspace_connector_sync_log.workspace_id", "workspace_connector_sync_log.id"],
+        name="retry_of_a_run",
+        ondelete="SET NULL (retry_of)",
     ),
     one_of(
         "status",
@@ -148,7 +157,16 @@ Index(
     sync_log.c.connector_id,
     unique=True,
     postgresql_where=text(
-        "status IN ('scheduled', 'in_progress') AND trigger_type <> 'cloud_task'"
+        "status IN ('scheduled', 'in_progress') AND trigger_type IN ('manual', 'oauth_callback')"
+    ),
+)
+# Beside the run that reads, one more may wait, for what changed since the other began.
+Index(
+    "one_waiting_webhook_run_per_connector",
+    sync_log.c.connector_id,
+    unique=True,
+    postgresql_where=text(
+        "status = 'scheduled' AND trigger_type = 'webhook' AND started_at IS NULL"
     ),
 )
 # What waits for a connector while its run is in progress.
@@ -201,7 +219,39 @@ Index(
     sync_log.c.lease_expires_at,
     postgresql_where=text("status = 'in_progress'"),
 )
-Index("run_history_of_a_schedule", sync_log.c.schedule_id, desc(sync_log.c.id))
+# Pages of the log, newest first, by the filter that leaves least; see shared/store/run_pages.py.
+_NEWEST_FIRST = (desc(sync_log.c.created_at), desc(sync_log.c.id))
+Index("run_history_of_a_schedule", sync_log.c.schedule_id, *_NEWEST_FIRST)
+Index("run_history_of_a_connector", sync_log.c.connector_id, *_NEWEST_FIRST)
+Index("run_history_of_a_workspace", sync_log.c.workspace_id, *_NEWEST_FIRST)
+Index(
+    "run_history_by_status",
+    sync_log.c.workspace_id,
+    sync_log.c.status,
+    *_NEWEST_FIRST,
+    postgresql_where=text("status <> 'success'"),
+)
+Index(
+    "run_history_by_reason",
+    sync_log.c.workspace_id,
+    sync_log.c.reason,
+    *_NEWEST_FIRST,
+    postgresql_where=sync_log.c.reason.is_not(None),
+)
+Index(
+    "run_history_by_trigger",
+    sync_log.c.workspace_id,
+    sync_log.c.trigger_type,
+    *_NEWEST_FIRST,
+    postgresql_where=text("trigger_type <> 'cloud_task'"),
+)
+# Where a deleted run has to be forgotten as the one that was repeated.
+Index(
+    "run_repeated",
+    sync_log.c.workspace_id,
+    sync_log.c.retry_of,
+    postgresql_where=sync_log.c.retry_of.is_not(None),
+)
 
 sync_log_event = Table(
     "sync_log_event",

@@ -66,6 +66,8 @@ sync_schedule = Table(
     Column("last_run_status", String(16), nullable=False, server_default="never_run"),
     Column("last_run_error", String(2000), nullable=True),
     Column("last_run_records_synced", BigInteger, nullable=True),
+    # Grows with every change by a person, so that nobody overwrites one that they did not see.
+    Column("version", Integer, nullable=False, server_default="1"),
     created_at(),
     updated_at(),
     UniqueConstraint("workspace_id", "id"),
@@ -155,4 +157,12 @@ Index(
     "schedule_shown_as_running",
     sync_schedule.c.last_run_at,
     postgresql_where=text("last_run_status = 'running'"),
+)
+# What a workspace runs next.
+Index(
+    "schedule_upcoming_in_a_workspace",
+    sync_schedule.c.workspace_id,
+    sync_schedule.c.next_scheduled_at,
+    sync_schedule.c.id,
+    postgresql_where=sync_schedule.c.next_scheduled_at.is_not(None),
 )

@@ -1,6 +1,6 @@
 """What became of each stream of a connector, and where its next sync starts."""
 
-from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, String, Table
+from sqlalchemy import BigInteger, Column, ForeignKeyConstraint, Index, String, Table
 from sqlalchemy.dialects.postgresql import JSONB
 
 from shared.store.tables.columns import (
@@ -30,7 +30,15 @@ sync_watermark = Table(
         ["workspace_connector.workspace_id", "workspace_connector.id"],
         name="watermark_in_its_workspace",
     ),
+    ForeignKeyConstraint(
+        ["workspace_id", "run_id"],
+        ["workspace_connector_sync_log.workspace_id", "workspace_connector_sync_log.id"],
+        name="watermark_of_its_run",
+        ondelete="SET NULL (run_id)",
+    ),
 )
+# What the deletion of a run looks for.
+Index("watermark_of_a_run", sync_watermark.c.run_id)
 
 connector_stream = Table(
     "connector_stream",
@@ -42,7 +50,8 @@ connector_stream = Table(
     Column("status", String(16), nullable=False),
     Column("error", String(2000), nullable=True),
     Column("fault", String(32), nullable=True),
-    Column("run_id", BigInteger, nullable=False),
+    # That run; null once it is deleted.
+    Column("run_id", BigInteger, nullable=True),
     # Its table in the dataset; null until it brought a record.
     Column("dataset_table", String(63), nullable=True),
     # When it was last read to its end: what the dataset holds is at least as new.
@@ -55,4 +64,11 @@ connector_stream = Table(
         ["workspace_connector.workspace_id", "workspace_connector.id"],
         name="stream_in_its_workspace",
     ),
+    ForeignKeyConstraint(
+        ["workspace_id", "run_id"],
+        ["workspace_connector_sync_log.workspace_id", "workspace_connector_sync_log.id"],
+        name="stream_of_its_run",
+        ondelete="SET NULL (run_id)",
+    ),
 )
+Index("stream_of_a_run", connector_stream.c.run_id)

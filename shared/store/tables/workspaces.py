@@ -33,6 +33,8 @@ workspace = Table(
     # How many runs may hold a place at once; kept by admission and again by the lease.
     Column("max_concurrent_syncs", Integer, nullable=False, server_default="5"),
     Column("minimum_interval_seconds", Integer, nullable=False, server_default="60"),
+    # How often a minute, and at once, people and programs may start runs by hand.
+    Column("manual_triggers_per_minute", Integer, nullable=False, server_default="60"),
     Column("retention_days", Integer, nullable=False, server_default="90"),
     created_at(),
     updated_at(),
@@ -43,6 +45,9 @@ workspace = Table(
     CheckConstraint("length(btrim(name)) > 0", name="workspace_name_not_blank"),
     CheckConstraint("max_concurrent_syncs BETWEEN 1 AND 1000", name="workspace_concurrency_range"),
     CheckConstraint("minimum_interval_seconds >= 60", name="workspace_minimum_interval_range"),
+    CheckConstraint(
+        "manual_triggers_per_minute BETWEEN 1 AND 100000", name="workspace_trigger_rate_range"
+    ),
     CheckConstraint("retention_days >= 1", name="workspace_retention_range"),
 )
 

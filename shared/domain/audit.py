@@ -1,0 +1,158 @@
+"""What the audit log keeps of a change: who, from where, what, and how it was before and after."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, cast
+from uuid import UUID
+
+MASK = "(secret)"
+LEFT_OUT = "(too large)"
+MOST_TEXT = 2_000
+"""How much of one text is kept; the log shows changes, it is no copy of the database."""
+MOST_BYTES = 64 * 1024
+"""How much of an object is kept, as JSON."""
+
+_SECRET_NAMES = (
+    "authorization",
+    "ciphertext",
+    "client_secret",
+    "credential",
+    "passphrase",
+    "password",
+    "private_key",
+    "secret",
+    "secret_hash",
+    "token",
+)
+_SECRET_ENDINGS = ("_password", "_secret", "_token")
+_UNTOLD = frozenset({"updated_at"})
+"""Fields that change with every other."""
+
+
+class ActorKind(StrEnum):
+    """What kind of caller acted."""
+
+    API_KEY = "api_key"
+    MEMBER = "member"
+    OPERATOR = "operator"
+    """Somebody with access to the database, by a command of `infra/operate`."""
+
+
+class Outcome(StrEnum):
+    """What became of what was asked for."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
+class ObjectKind(StrEnum):
+    """What was changed."""
+
+    API_KEY = "api_key"
+    BLACKOUT_WINDOW = "blackout_window"
+    CONNECTOR = "connector"
+    DATASET_READER = "dataset_reader"
+    MEMBER = "member"
+    REPORT = "report"
+    RUN = "run"
+    SCHEDULE = "schedule"
+    WATERMARK = "watermark"
+    WEBHOOK_ENDPOINT = "webhook_endpoint"
+    WORKSPACE = "workspace"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """From where a request came, and by which id both sides know it."""
+
+    address: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: the kind of caller, its public id if it has one, and the name that people know."""
+
+    kind: ActorKind
+    name: str
+    id: UUID | None = None
+    origin: Origin = Origin()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change, made or refused.
+
+    `action` is a verb in the imperative, such as `create` or `pause`. `before` and `after` are
+    fields of the object as the API shows them; `code` says why it was refused.
+    """
+
+    action: str
+    kind: ObjectKind
+    id: UUID | None = None
+    name: str | None = None
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+    code: str | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """Return what became of it."""
+        return Outcome.DONE if self.code is None else Outcome.REFUSED
+
+
+def differences(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return what the log keeps of an object before and after a change, without secrets.
+
+    Of a change that is neither a creation nor a deletion, only the fields that differ.
+    """
+    if before is None or after is None:
+        return _told(before), _told(after)
+    names = {name for name in {*before, *after} - _UNTOLD if before.get(name) != after.get(name)}
+    return (
+        _told({name: value for name, value in before.items() if name in names}),
+        _told({name: value for name, value in after.items() if name in names}),
+    )
+
+
+def _told(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    if fields is None:
+        return None
+    told = {name: _field(name, value) for name, value in fields.items()}
+    for name in sorted(told, key=lambda name: -_size(told[name])):
+        if _size(told) <= MOST_BYTES:
+            break
+        told[name] = LEFT_OUT
+    return told
+
+
+def _size(value: object) -> int:
+    return len(json.dumps(value))
+
+
+def without_secrets(value: object) -> object:
+    """Return a value as JSON knows it, with whatever has a secret's name masked at any depth.
+
+    Configs are stored without their secrets: this is for the day on which one is not.
+    """
+    match value:
+        case Mapping():
+            fields = cast("Mapping[object, object]", value)
+            return {str(name): _field(str(name), one) for name, one in fields.items()}
+        case list() | tuple() | set() | frozenset():
+            return [without_secrets(one) for one in cast("list[object]", value)]
+        case str():
+            return value if len(value) <= MOST_TEXT else f"{value[:MOST_TEXT]}…"
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return str(value)
+
+
+def _field(name: str, value: object) -> object:
+    is_secret = name.lower() in _SECRET_NAMES or name.lower().endswith(_SECRET_ENDINGS)
+    return MASK if is_secret and value is not None else without_secrets(value)

@@ -1,0 +1,68 @@
+"""Who changed what: rows that are only ever added, each bound to the one before it by a hash."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from shared.store.tables.columns import created_at, metadata, one_of, workspace_id
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    workspace_id(is_direct=True),
+    # Without a gap within a workspace; given by the trigger `chain_audit_log`, as both hashes are.
+    Column("seq", BigInteger, nullable=False),
+    Column("actor_kind", String(16), nullable=False),
+    # The public id of the key or the member; operators have none.
+    Column("actor_id", Uuid),
+    Column("actor_name", String(200), nullable=False),
+    Column("address", String(64)),
+    Column("request_id", String(64)),
+    Column("action", String(64), nullable=False),
+    Column("object_kind", String(32), nullable=False),
+    Column("object_id", Uuid),
+    Column("object_name", String(200)),
+    Column("outcome", String(16), nullable=False),
+    # Why it was refused.
+    Column("code", String(64)),
+    Column("before", JSONB),
+    Column("after", JSONB),
+    created_at(),
+    Column("previous_hash", LargeBinary, nullable=False),
+    # SHA-256 of the hash before and the row's text, as the function `audit_text` writes it.
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workspace_id", "seq"),
+    one_of("actor_kind", ("api_key", "member", "operator"), "audit_actor_kind_valid"),
+    one_of("outcome", ("done", "refused"), "audit_outcome_valid"),
+    CheckConstraint("(outcome = 'refused') = (code IS NOT NULL)", name="audit_refusal_has_code"),
+    CheckConstraint(
+        "pg_column_size(before) + pg_column_size(after) < 262144", name="audit_bounded"
+    ),
+)
+Index("audit_log_of_object", audit_log.c.workspace_id, audit_log.c.object_id, audit_log.c.seq)
+Index(
+    "refused_in_audit_log",
+    audit_log.c.workspace_id,
+    audit_log.c.created_at,
+    postgresql_where=text("outcome = 'refused'"),
+)
+
+# The end of each chain: written by the trigger alone.
+audit_head = Table(
+    "audit_head",
+    metadata,
+    workspace_id(is_direct=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("workspace_id"),
+)

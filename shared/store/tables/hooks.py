@@ -1,0 +1,82 @@
+"""Where sources report changes, and which of their messages came already."""
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ForeignKeyConstraint,
+    Index,
+    LargeBinary,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+from shared.store.tables.columns import (
+    created_at,
+    instant,
+    internal_id,
+    metadata,
+    one_of,
+    public_id,
+    workspace_id,
+)
+
+webhook_endpoint = Table(
+    "webhook_endpoint",
+    metadata,
+    internal_id(),
+    public_id(),
+    workspace_id(),
+    Column("connector_id", BigInteger, nullable=False),
+    Column("name", String(200), nullable=False),
+    # How its messages prove where they are from.
+    Column("scheme", String(16), nullable=False),
+    # The header that holds the secret, in lower case, where the scheme is that.
+    Column("secret_header", String(64), nullable=True),
+    # AES-256-GCM over the secret and the one before it; see shared/gcp/sealing.py. Set anew by a
+    # rotation and by rekeying.
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("wrapped_key", LargeBinary, nullable=False),
+    Column("key_version", String(255), nullable=False),
+    # Until when the secret before the newest is accepted; null when there is none.
+    instant("previous_until"),
+    instant("rotated_at"),
+    # When all that it may take in a minute is to spend again; moved on by each message.
+    instant("spent_until"),
+    # When the newest message came whose sender proved itself.
+    instant("last_used_at"),
+    created_at(),
+    UniqueConstraint("workspace_id", "id"),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="webhook_endpoint_of_its_connector",
+    ),
+    CheckConstraint("length(btrim(name)) > 0", name="webhook_endpoint_name_not_blank"),
+    one_of("scheme", ("standard", "shared_secret"), "webhook_endpoint_scheme_valid"),
+    CheckConstraint(
+        "(scheme = 'shared_secret') = (secret_header IS NOT NULL)",
+        name="webhook_endpoint_header_where_used",
+    ),
+)
+Index("webhook_endpoint_of_a_connector", webhook_endpoint.c.connector_id, webhook_endpoint.c.id)
+
+# One row a message, for as long as a copy of it would be taken for news; pruned after expires_at.
+webhook_delivery = Table(
+    "webhook_delivery",
+    metadata,
+    Column("endpoint_id", BigInteger, primary_key=True, autoincrement=False),
+    # SHA-256 of the sender's id of the message, which may be long and is nobody's business.
+    Column("message_hash", LargeBinary, primary_key=True),
+    workspace_id(),
+    instant("expires_at", required=True),
+    ForeignKeyConstraint(
+        ["workspace_id", "endpoint_id"],
+        ["webhook_endpoint.workspace_id", "webhook_endpoint.id"],
+        name="webhook_delivery_of_its_endpoint",
+        ondelete="CASCADE",
+    ),
+)
+Index("webhook_delivery_expired", webhook_delivery.c.expires_at)

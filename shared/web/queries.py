@@ -1,0 +1,110 @@
+"""What the API accepts behind the `?`: one model a route; unknown parameters are refused."""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from typing import Annotated, Any, LiteralString
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic_core import PydanticCustomError
+
+from shared.domain.recurrence import MAX_PREVIEW
+
+DEFAULT_PREVIEW = 10
+"""How many periods a preview shows unless it is told."""
+
+_DEFAULT_LIMIT = 50
+_MAX_LIMIT = 200
+_NUMBER_FORM = re.compile(r"[0-9]{1,3}")
+_KEY_BYTES = 8
+_LARGEST_FIRST_BYTE = 0x7F
+_CURSOR_PATTERN = "^[A-Za-z0-9_-]{11}=$"
+
+
+class Query(BaseModel):
+    """Base of all query parameters."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NoQuery(Query):
+    """Nothing."""
+
+
+def encode_cursor(key: int) -> str:
+    """Return the opaque text for an internal key, a positive bigint."""
+    return base64.urlsafe_b64encode(key.to_bytes(_KEY_BYTES, "big")).decode()
+
+
+def _decode_cursor(text: object) -> int:
+    try:
+        key = base64.b64decode(str(text).encode("ascii"), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        key = b""
+    # A key is a positive bigint: eight bytes of which the first bit is not set.
+    if len(key) != _KEY_BYTES or key[0] > _LARGEST_FIRST_BYTE:
+        raise PydanticCustomError(
+            "cursor_form", "it is not a cursor", {"hint": "Use `next_cursor` as it came."}
+        )
+    return int.from_bytes(key, "big")
+
+
+def _number(code: LiteralString, largest: int) -> Callable[[object], int]:
+    def read(text: object) -> int:
+        if not (_NUMBER_FORM.fullmatch(str(text)) and 1 <= int(str(text)) <= largest):
+            raise PydanticCustomError(code, "it is not 1 to {largest}", {"largest": largest})
+        return int(str(text))
+
+    return read
+
+
+def _show_as_text(schema: dict[str, Any]) -> None:
+    schema |= {"type": "string", "pattern": _CURSOR_PATTERN}
+
+
+Limit = Annotated[
+    int,
+    Field(ge=1, le=_MAX_LIMIT, description="How many items a page has at most."),
+    BeforeValidator(_number("limit_range", _MAX_LIMIT)),
+]
+Cursor = Annotated[
+    int,
+    BeforeValidator(_decode_cursor),
+    Field(
+        description="`next_cursor` of the page before, as it came.",
+        json_schema_extra=_show_as_text,
+    ),
+]
+
+
+class PageQuery(Query):
+    """Which page of a list."""
+
+    limit: Limit = _DEFAULT_LIMIT
+    cursor: Cursor | None = None
+
+
+class DueQuery(Query):
+    """Which page of what is due, and when."""
+
+    at: (
+        Annotated[
+            str,
+            StringConstraints(max_length=40),
+            Field(description="The instant, in RFC 3339; now, if it is left out."),
+        ]
+        | None
+    ) = None
+    limit: Limit = _DEFAULT_LIMIT
+    cursor: Annotated[str, StringConstraints(max_length=64)] | None = None
+
+
+class PreviewQuery(Query):
+    """How many periods a preview shows."""
+
+    count: Annotated[
+        int,
+        Field(ge=1, le=MAX_PREVIEW, description="How many periods to show."),
+        BeforeValidator(_number("count_range", MAX_PREVIEW)),
+    ] = DEFAULT_PREVIEW

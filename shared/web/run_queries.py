@@ -1,0 +1,96 @@
+"""Which runs a request asks for: filters of lists and exports, and the cursor of their order."""
+
+import base64
+import binascii
+import struct
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, StringConstraints
+
+from shared.domain.instants import parse_instant
+from shared.domain.run import RunStatus, TriggerType
+from shared.domain.run_filter import RunFilter, RunPlace
+from shared.errors import InvalidInputError, Problem
+from shared.web.queries import Limit, Query
+
+_CURSOR = struct.Struct(">qq")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_DEFAULT_LIMIT = 50
+
+Instant = Annotated[str, StringConstraints(max_length=40)]
+RunCursor = Annotated[
+    str,
+    StringConstraints(max_length=64),
+    Field(description="`next_cursor` of the page before, as it came."),
+]
+
+
+class HistoryQuery(Query):
+    """Which runs of one schedule, and which page of them."""
+
+    status: RunStatus | None = None
+    reason: Annotated[str, StringConstraints(pattern="^[a-z_]{1,64}$")] | None = None
+    trigger_type: TriggerType | None = None
+    since: Annotated[Instant, Field(description="Written at this instant or later.")] | None = None
+    until: Annotated[Instant, Field(description="Written before this instant.")] | None = None
+    limit: Limit = _DEFAULT_LIMIT
+    cursor: RunCursor | None = None
+
+
+class RunsQuery(HistoryQuery):
+    """Which runs of the workspace, and which page of them."""
+
+    connector_id: uuid.UUID | None = None
+    schedule_id: uuid.UUID | None = None
+
+
+class ExportQuery(Query):
+    """Which runs of the workspace, and in which form."""
+
+    format: Literal["csv", "jsonl"] = "csv"
+    status: RunStatus | None = None
+    reason: Annotated[str, StringConstraints(pattern="^[a-z_]{1,64}$")] | None = None
+    trigger_type: TriggerType | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    connector_id: uuid.UUID | None = None
+    schedule_id: uuid.UUID | None = None
+
+
+def filter_of(query: HistoryQuery | ExportQuery, *, schedule: uuid.UUID | None = None) -> RunFilter:
+    """Return the filter of a request; raise `InvalidInputError` for what is no instant."""
+    has_more = isinstance(query, RunsQuery | ExportQuery)
+    return RunFilter(
+        status=query.status,
+        reason=query.reason,
+        trigger=query.trigger_type,
+        connector=query.connector_id if has_more else None,
+        schedule=query.schedule_id if has_more else schedule,
+        since=None if query.since is None else parse_instant(query.since, "since"),
+        until=None if query.until is None else parse_instant(query.until, "until"),
+    )
+
+
+def encode_place(place: RunPlace | None) -> str | None:
+    """Return the opaque text for a place, or None for none."""
+    if place is None:
+        return None
+    packed = _CURSOR.pack((place.created_at - _EPOCH) // _MICROSECOND, place.key)
+    return base64.urlsafe_b64encode(packed).decode()
+
+
+def decode_place(cursor: str | None) -> RunPlace | None:
+    """Return the place that a cursor stands for; raise `InvalidInputError` if it is none."""
+    if cursor is None:
+        return None
+    try:
+        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
+        microseconds, key = _CURSOR.unpack(packed)
+        return RunPlace(_EPOCH + microseconds * _MICROSECOND, key)
+    except (ValueError, OverflowError, binascii.Error, struct.error):
+        raise InvalidInputError(
+            Problem("cursor", "cursor_form", "it is not a cursor", "Use `next_cursor` as it came.")
+        ) from None

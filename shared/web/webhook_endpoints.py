@@ -1,0 +1,187 @@
+"""/api/v2/webhook-endpoints: where sources report changes, with secrets that are shown once."""
+
+import uuid
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Annotated, Any, Self
+
+from flask import url_for
+from pydantic import Field, StringConstraints, model_validator
+
+from shared.domain.access import Role
+from shared.domain.hooks import HookScheme
+from shared.flow.webhook_endpoints import (
+    MadeEndpoint,
+    create_endpoint,
+    remove_endpoint,
+    require_endpoint,
+    rotate_endpoint,
+)
+from shared.store.engine import single_statements
+from shared.store.hooks import list_endpoints
+from shared.store.rows import Row
+from shared.web.auth import principal, wiring
+from shared.web.bodies import Body, Name
+from shared.web.operations import Answers, Link, Takes
+from shared.web.paging import page
+from shared.web.present import instant
+from shared.web.queries import PageQuery
+from shared.web.routes import Routes
+from shared.web.shapes.hooks import NewWebhookEndpoint, WebhookEndpoint, WebhookEndpoints
+
+routes = Routes("webhook_endpoints", "/api/v2/webhook-endpoints", tag="Webhooks")
+
+_MAX_OVERLAP_SECONDS = 604_800
+_ITS = {"hook": "/id"}
+
+
+class NewEndpointBody(Body):
+    """An endpoint to make for a connector with a realtime schedule."""
+
+    connector_id: uuid.UUID
+    name: Name
+    scheme: HookScheme = HookScheme.STANDARD
+    secret_header: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9-]{1,64}$")] | None = None
+
+    @model_validator(mode="after")
+    def _check_header(self) -> Self:
+        if self.secret_header is not None and self.scheme is HookScheme.STANDARD:
+            raise ValueError("secret_header is of the scheme shared_secret: leave it out")
+        return self
+
+
+class RotationBody(Body):
+    """For how long the secret before the new one is still taken."""
+
+    overlap_seconds: Annotated[int, Field(strict=True, ge=0, le=_MAX_OVERLAP_SECONDS)] = 86_400
+
+
+class EndpointsQuery(PageQuery):
+    """Which page, and of which connector."""
+
+    connector_id: uuid.UUID | None = None
+
+
+@routes.on(
+    "POST",
+    "",
+    "create_webhook_endpoint",
+    Role.EDITOR,
+    Answers(
+        HTTPStatus.CREATED,
+        NewWebhookEndpoint,
+        {
+            HTTPStatus.NOT_FOUND: ("foreign_key_integrity",),
+            HTTPStatus.CONFLICT: ("needs_realtime_schedule", "too_many_endpoints"),
+        },
+        links=tuple(
+            Link(operation, _ITS)
+            for operation in (
+                "read_webhook_endpoint",
+                "rotate_webhook_endpoint",
+                "delete_webhook_endpoint",
+            )
+        ),
+    ),
+    Takes(NewEndpointBody),
+)
+def create(body: NewEndpointBody) -> tuple[dict[str, Any], int, dict[str, str]]:
+    """Make an endpoint; its secret is in this answer and in no other."""
+    header = body.secret_header
+    made = create_endpoint(
+        wiring().engine,
+        principal(),
+        wiring().key,
+        body.connector_id,
+        name=body.name,
+        scheme=body.scheme,
+        secret_header=None if header is None else header.lower(),
+    )
+    location = url_for("webhook_endpoints.read", hook=made.row["public_id"])
+    return _with_secret(made), 201, {"Location": location}
+
+
+@routes.on(
+    "GET",
+    "",
+    "list_webhook_endpoints",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, WebhookEndpoints),
+    Takes(query=EndpointsQuery),
+)
+def browse(query: EndpointsQuery) -> dict[str, Any]:
+    """List the endpoints of the workspace, or of one connector, oldest first."""
+    with single_statements(wiring().engine) as connection:
+        rows = list_endpoints(
+            connection,
+            principal().workspace_id,
+            connector=query.connector_id,
+            after_id=query.cursor or 0,
+            limit=query.limit + 1,
+        )
+    return page(rows, query.limit, _present)
+
+
+@routes.on(
+    "GET",
+    "/<uuid:hook>",
+    "read_webhook_endpoint",
+    Role.VIEWER,
+    Answers(HTTPStatus.OK, WebhookEndpoint),
+)
+def read(hook: uuid.UUID) -> dict[str, Any]:
+    """Read one endpoint; its secret is not shown again."""
+    with single_statements(wiring().engine) as connection:
+        return _present(require_endpoint(connection, principal(), hook))
+
+
+@routes.on(
+    "POST",
+    "/<uuid:hook>/rotate",
+    "rotate_webhook_endpoint",
+    Role.EDITOR,
+    Answers(HTTPStatus.OK, NewWebhookEndpoint, {HTTPStatus.CONFLICT: ("changed_meanwhile",)}),
+    Takes(RotationBody, body_is_optional=True),
+)
+def rotate(hook: uuid.UUID, body: RotationBody) -> dict[str, Any]:
+    """Give an endpoint a new secret; the one before is taken for a day, or as long as you say."""
+    made = rotate_endpoint(
+        wiring().engine,
+        principal(),
+        wiring().key,
+        hook,
+        overlap=timedelta(seconds=body.overlap_seconds),
+    )
+    return _with_secret(made)
+
+
+@routes.on(
+    "DELETE",
+    "/<uuid:hook>",
+    "delete_webhook_endpoint",
+    Role.EDITOR,
+    Answers(HTTPStatus.NO_CONTENT),
+)
+def delete(hook: uuid.UUID) -> tuple[str, int]:
+    """Delete an endpoint: its messages are refused from now on."""
+    remove_endpoint(wiring().engine, principal(), hook)
+    return "", 204
+
+
+def _with_secret(made: MadeEndpoint) -> dict[str, Any]:
+    return {**_present(made.row), "secret": made.secret}
+
+
+def _present(row: Row) -> dict[str, Any]:
+    return {
+        "id": str(row["public_id"]),
+        "connector_id": str(row["connector_public_id"]),
+        "name": row["name"],
+        "path": url_for("hooks.receive", hook=row["public_id"]),
+        "scheme": row["scheme"],
+        "secret_header": row["secret_header"],
+        "previous_secret_until": instant(row["previous_until"]),
+        "rotated_at": instant(row["rotated_at"]),
+        "last_used_at": instant(row["last_used_at"]),
+        "created_at": instant(row["created_at"]),
+    }

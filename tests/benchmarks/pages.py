@@ -1,0 +1,232 @@
+"""How fast pages of the API are at any depth: `python -m tests.benchmarks.pages --rows 5000000`.
+
+Fills a database with schedules and runs of one workspace on the server's side, then reads pages of
+each list through the application as the api's login: the first, one in the middle and the last.
+Prints the median and the 95th percentile of each, and returns 1 if one is beyond its figure.
+"""
+
+import argparse
+import base64
+import logging
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic, perf_counter
+
+from flask.testing import FlaskClient
+from sqlalchemy import Engine, text
+
+from infra.local.logins import login_of, make_logins
+from infra.local.postgres import start_postgres
+from shared.domain.access import Role
+from shared.domain.run_filter import RunPlace
+from shared.flow.manage import create_api_key, create_workspace
+from shared.store.engine import create_engine_for
+from shared.store.migrate import upgrade
+from shared.web.app import create_app
+from shared.web.queries import encode_cursor
+from shared.web.run_queries import encode_place
+from shared.wiring import Wiring
+from tests.settings import make_settings
+
+MEDIAN_MS = 30.0
+P95_MS = 100.0
+_SERVER = {"fsync": "off", "synchronous_commit": "off", "max_wal_size": "4GB"}
+
+_CONNECTORS = text(
+    "INSERT INTO workspace_connector (workspace_id, connector_type, name, config, health)"
+    " SELECT :w, 'database', 'c' || n, '{}',"
+    " CASE WHEN mod(n, 997) = 0 THEN 'unhealthy' ELSE 'healthy' END"
+    " FROM generate_series(1, :schedules) AS n"
+)
+_SCHEDULES = text(
+    "INSERT INTO sync_schedule (workspace_id, connector_id, name, frequency, preferred_time,"
+    " timezone, planned_through, next_scheduled_at)"
+    " SELECT workspace_id, id, name, 'daily', to_char(t, 'HH24:MI'), 'UTC', now(), t"
+    " FROM (SELECT c.*,"
+    " date_trunc('minute', now()) + (1 + mod(id, 1439)) * interval '1 minute' AS t"
+    " FROM workspace_connector AS c) AS c"
+)
+# Few connectors have most of the runs: 1 in 100 schedules is a busy one.
+_RUNS = text(
+    "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id, schedule_id,"
+    " trigger_type, idempotency_key, period_at, not_before_at, status, reason, started_at,"
+    " completed_at, duration_ms, metadata, created_at)"
+    " SELECT s.workspace_id, s.connector_id, s.id, 'cloud_task', 'k' || n, at, at,"
+    " CASE WHEN mod(n, 50) = 0 THEN 'error' WHEN mod(n, 10) = 0 THEN 'skipped' ELSE 'success' END,"
+    " CASE WHEN mod(n, 50) = 0 THEN 'source_unavailable' WHEN mod(n, 10) = 0 THEN 'overlap' END,"
+    " at, at, 0, '{\"drift_ms\": 12}', at"
+    " FROM (SELECT n, now() - (:rows - n) * interval '1 second' AS at,"
+    " CASE WHEN mod(n, 2) = 0 THEN :first + 100 * mod(n, greatest(:schedules / 100, 1))"
+    " ELSE :first + mod(n, :schedules) END AS schedule"
+    " FROM generate_series(CAST(:low AS bigint), :high) AS n) AS r"
+    " JOIN sync_schedule AS s ON s.id = r.schedule"
+)
+_CHUNK = 250_000
+
+
+def main() -> int:
+    """Print the figures; return 0 if all hold."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--schedules", type=int, default=100_000)
+    parser.add_argument("--rows", type=int, default=5_000_000)
+    parser.add_argument("--rounds", type=int, default=60)
+    given = parser.parse_args()
+    logging.disable()
+    with (
+        tempfile.TemporaryDirectory(prefix="syncline-bench-") as folder,
+        start_postgres(Path(folder) / "data", settings=_SERVER) as server,
+    ):
+        server.create_database("pages")
+        owner = server.url("pages")
+        upgrade(owner)
+        make_logins(server)
+        engine = create_engine_for(owner, is_operator=True)
+        workspace_id = create_workspace(engine, slug="w", name="w", timezone="UTC")
+        key = create_api_key(engine, workspace_id, name="bench", role=Role.ADMIN)
+        _fill(engine, workspace_id, given.schedules, given.rows)
+        reader = Reader(engine, _client(server.url("pages", login_of("api")), folder), key)
+        held = [_measure(reader, *one, given.rounds) for one in reader.lists()]
+        engine.dispose()
+    return 0 if all(held) else 1
+
+
+def _fill(engine: Engine, workspace_id: int, schedules: int, rows: int) -> None:
+    started = monotonic()
+    # Checks of foreign keys are most of the work, and what is written here keeps them.
+    with engine.begin() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = 0"))
+        connection.execute(text("SET LOCAL session_replication_role = replica"))
+        values = {"w": workspace_id, "schedules": schedules}
+        connection.execute(_CONNECTORS, values)
+        connection.execute(_SCHEDULES)
+        first = connection.execute(text("SELECT min(id) FROM sync_schedule")).scalar_one()
+    for low in range(1, rows + 1, _CHUNK):
+        with engine.begin() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            connection.execute(text("SET LOCAL session_replication_role = replica"))
+            high = min(low + _CHUNK - 1, rows)
+            span = {"rows": rows, "low": low, "high": high}
+            connection.execute(_RUNS, {**span, "schedules": schedules, "first": first})
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text("SET statement_timeout = 0"))
+        connection.execute(text("VACUUM (ANALYZE)"))
+    took = monotonic() - started
+    print(f"{schedules:,} schedules and {rows:,} runs written in {took:.0f} s", flush=True)
+
+
+def _client(url: str, folder: str) -> FlaskClient:
+    key_file = Path(folder) / "master.key"
+    key_file.write_text(base64.b64encode(os.urandom(32)).decode())
+    settings = make_settings(SYNCLINE_DATABASE_URL=url, SYNCLINE_KEY_FILE=str(key_file))
+    return create_app(Wiring(settings, service="api")).test_client()
+
+
+class Reader:
+    """Reads pages of the API, at depths that it takes from the database."""
+
+    def __init__(self, engine: Engine, client: FlaskClient, key: str) -> None:
+        self._engine = engine
+        self._client = client
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def seconds(self, path: str) -> float:
+        """Return how long the application works on one page."""
+        started = perf_counter()
+        answer = self._client.get(path, headers=self._headers)
+        took = perf_counter() - started
+        if answer.status_code != 200:
+            raise RuntimeError(f"{path}: {answer.status_code} {answer.text}")
+        return took
+
+    def lists(self) -> Sequence[tuple[str, Sequence[str]]]:
+        """Return each list with the paths of its pages: first, middle, last."""
+        busy = self._one("SELECT schedule_id FROM workspace_connector_sync_log ORDER BY id DESC")
+        schedule, connector = self._row(
+            "SELECT s.public_id, c.public_id FROM sync_schedule AS s"
+            f" JOIN workspace_connector AS c ON c.id = s.connector_id WHERE s.id = {busy}"
+        )
+        runs = "/api/v2/runs?limit=50"
+        of_busy = f"schedule_id = {busy}"
+        return (
+            ("connectors", self._by_key("/api/v2/connectors?limit=50", "workspace_connector")),
+            ("schedules", self._by_key("/api/v2/sync-schedules?limit=50", "sync_schedule")),
+            ("runs", self._deep(runs)),
+            ("runs, failed", self._deep(f"{runs}&status=error", "status = 'error'")),
+            ("runs, successful", self._deep(f"{runs}&status=success", "status = 'success'")),
+            ("runs, by reason", self._deep(f"{runs}&reason=overlap", "reason = 'overlap'")),
+            ("runs of a connector", self._deep(f"{runs}&connector_id={connector}", of_busy)),
+            (
+                "its failed runs",
+                self._deep(f"{runs}&connector_id={connector}&status=error", of_busy),
+            ),
+            ("history", self._deep(f"/api/v2/sync-schedules/{schedule}/history?limit=50", of_busy)),
+            ("a day of runs", self._days(runs)),
+            ("upcoming", self._upcoming()),
+            ("health", ["/api/v2/health"]),
+        )
+
+    def _by_key(self, path: str, table: str) -> Sequence[str]:
+        count = self._one(f"SELECT max(id) FROM {table}")
+        depths = (count // 2, count - 60)
+        return [path, *(f"{path}&cursor={encode_cursor(max(depth, 1))}" for depth in depths)]
+
+    def _deep(self, path: str, where: str = "true") -> Sequence[str]:
+        cursors = []
+        for share in (0.5, 0.999):
+            created_at, key = self._row(
+                "SELECT created_at, id FROM workspace_connector_sync_log"
+                f" WHERE {where} ORDER BY created_at DESC, id DESC"
+                f" OFFSET (SELECT floor(count(*) * {share}) FROM workspace_connector_sync_log"
+                f" WHERE {where}) LIMIT 1"
+            )
+            cursors.append(f"{path}&cursor={encode_place(RunPlace(created_at, key))}")
+        return [path, *cursors]
+
+    def _days(self, path: str) -> Sequence[str]:
+        now, paths = datetime.now(UTC), []
+        for days in (1, 2, 4):
+            until = now - timedelta(days=days)
+            since = until - timedelta(days=1)
+            paths.append(f"{path}&since={since:%Y-%m-%dT%H:%MZ}&until={until:%Y-%m-%dT%H:%MZ}")
+        return paths
+
+    def _upcoming(self) -> Sequence[str]:
+        path, paths = "/api/v2/upcoming?hours=24&limit=50", []
+        cursor = None
+        for _ in range(4):
+            paths.append(path if cursor is None else f"{path}&cursor={cursor}")
+            cursor = self._client.get(paths[-1], headers=self._headers).json["next_cursor"]
+        return paths
+
+    def _one(self, query: str) -> int:
+        return self._row(f"{query} LIMIT 1")[0]
+
+    def _row(self, query: str) -> Sequence[object]:
+        with self._engine.begin() as connection:
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+            return connection.execute(text(query)).one()
+
+
+def _measure(reader: Reader, name: str, paths: Sequence[str], rounds: int) -> bool:
+    for path in paths:
+        reader.seconds(path)
+    # By turns, so that a machine that is busy for a while is so for all of them.
+    taken = [reader.seconds(path) * 1e3 for _ in range(rounds // len(paths)) for path in paths]
+    median = statistics.median(taken)
+    p95 = statistics.quantiles(taken, n=20)[-1]
+    is_held = median <= MEDIAN_MS and p95 <= P95_MS
+    print(
+        f"{name:<20} median {median:6.1f} ms (at most {MEDIAN_MS:.0f}),"
+        f" p95 {p95:6.1f} ms (at most {P95_MS:.0f}){'' if is_held else '  BEYOND'}",
+        flush=True,
+    )
+    return is_held
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""Bulk actions, retries and what comes next, over HTTP."""
+
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, text
+
+from tests.web.conftest import Caller
+
+pytestmark = pytest.mark.usefixtures("queue_client")
+BULK = "/api/v2/sync-schedules/bulk"
+
+
+def test_a_bulk_answers_each_schedule_by_itself(alice: Caller, mallory: Caller) -> None:
+    mine, theirs = alice.new_schedule(), mallory.new_schedule()
+    body = {"action": "trigger", "ids": [mine["id"], theirs["id"], str(uuid4())]}
+
+    foreseen = alice.post(BULK, {**body, "dry_run": True}).json
+    done = alice.post(BULK, body).json
+
+    assert foreseen["counts"] == done["counts"] == {"done": 1, "unchanged": 0, "refused": 2}
+    assert [item["problem"] and item["problem"]["code"] for item in done["items"]] == [
+        None,
+        "not_found",
+        "not_found",
+    ]
+    assert foreseen["items"][0]["run_id"] is None
+    assert alice.get(f"/api/v2/runs/{done['items'][0]['run_id']}").status_code == 200
+    assert mallory.get("/api/v2/runs?trigger_type=manual").json["items"] == []
+
+
+def test_a_filter_names_schedules_of_the_callers_workspace_alone(
+    alice: Caller, mallory: Caller
+) -> None:
+    mine, theirs = alice.new_schedule(), mallory.new_schedule()
+    body = {"action": "pause", "filter": {"frequency": "daily"}, "note": "moving"}
+
+    answer = alice.post(BULK, body).json
+
+    assert [item["schedule_id"] for item in answer["items"]] == [mine["id"]]
+    assert alice.get(f"/api/v2/sync-schedules/{mine['id']}").json["pause_note"] == "moving"
+    assert not mallory.get(f"/api/v2/sync-schedules/{theirs['id']}").json["is_paused"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"action": "pause"},
+        {"action": "pause", "ids": []},
+        {"action": "pause", "ids": [str(uuid4())], "filter": {}},
+        {"action": "delete", "ids": [str(uuid4())]},
+        {"action": "trigger", "ids": [str(uuid4())], "note": "x"},
+        {"action": "pause", "ids": [str(uuid4()) for _ in range(501)]},
+        {"action": "pause", "ids": ["none"]},
+        {"action": "pause", "ids": [str(uuid4())], "until": "2020-01-01T00:00Z"},
+    ],
+)
+def test_a_bulk_that_makes_no_sense_is_refused_as_a_whole(alice: Caller, body: dict) -> None:
+    assert alice.post(BULK, body).status_code == 422
+
+
+def test_who_may_act_on_many(bob: Caller, stranger: Caller) -> None:
+    body = {"action": "trigger", "ids": [str(uuid4())], "dry_run": True}
+    assert [one.post(BULK, body).status_code for one in (bob, stranger)] == [403, 401]
+
+
+def test_a_failed_run_is_retried_and_shows_its_attempts(
+    alice: Caller, bob: Caller, mallory: Caller, engine: Engine
+) -> None:
+    schedule = alice.new_schedule()
+    run = alice.post(f"/api/v2/sync-schedules/{schedule['id']}/trigger").json
+    path = f"/api/v2/runs/{run['id']}"
+    early = alice.post(f"{path}/retry")
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)"
+                " SELECT workspace_id, id, now(), kind, CAST(detail AS jsonb)"
+                " FROM workspace_connector_sync_log CROSS JOIN (VALUES"
+                " ('started', '{\"attempt\": 1}'), ('failed', '{\"reason\": \"authorization\"}'))"
+                " AS e (kind, detail)"
+            )
+        )
+        connection.execute(
+            text(
+                "UPDATE workspace_connector_sync_log SET status = 'error', reason ="
+                " 'authorization', started_at = now(), completed_at = now(), duration_ms = 0"
+            )
+        )
+
+    answer = alice.post(f"{path}/retry")
+    again = alice.post(f"{path}/retry")
+
+    assert (early.status_code, early.json["code"]) == (409, "run_not_repeatable")
+    assert (answer.status_code, answer.json["retry_of"]) == (202, run["id"])
+    assert answer.headers["Location"] == f"/api/v2/runs/{answer.json['id']}"
+    assert (again.status_code, again.json["run_id"]) == (409, answer.json["id"])
+    [attempt] = alice.get(path).json["attempts"]
+    assert (attempt["number"], attempt["end"], attempt["reason"]) == (1, "failed", "authorization")
+    assert [one.post(f"{path}/retry").status_code for one in (bob, mallory)] == [403, 404]
+
+
+def test_upcoming_periods_come_in_pages(alice: Caller, mallory: Caller) -> None:
+    for hour in (1, 2, 3):
+        alice.new_schedule(name=f"at {hour}", preferred_time=f"0{hour}:00", timezone="UTC")
+
+    first = alice.get("/api/v2/upcoming?limit=2").json
+    second = alice.get(f"/api/v2/upcoming?limit=2&cursor={first['next_cursor']}").json
+
+    items = [*first["items"], *second["items"]]
+    assert len({item["schedule_id"] for item in items} | _waiting(first)) == 3
+    assert [item["period_at"] for item in items] == sorted(item["period_at"] for item in items)
+    assert (second["until"], second["next_cursor"]) == (first["until"], None)
+    assert mallory.get("/api/v2/upcoming").json["items"] == []
+
+
+@pytest.mark.parametrize("query", ["hours=0", "hours=169", "hours=x", "cursor=x", "limit=201"])
+def test_an_upcoming_page_that_makes_no_sense_is_refused(alice: Caller, query: str) -> None:
+    assert alice.get(f"/api/v2/upcoming?{query}").status_code == 422
+
+
+def _waiting(page: dict) -> set[str]:
+    return {run["schedule_id"] for run in page["waiting"]}

@@ -1,0 +1,166 @@
+import threading
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
+
+from tests.factories import CONFIG
+from tests.web.conftest import Caller
+
+CONNECTORS = "/api/v2/connectors"
+
+
+def send(caller: Caller, path: str, body: object, key: str) -> TestResponse:
+    headers = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": key}
+    return caller.client.post(path, json=body, headers=headers)
+
+
+def connector(name: str = "Flights") -> dict:
+    return {"type": "database", "name": name, "config": CONFIG}
+
+
+def count(engine: Engine, table: str) -> int:
+    with engine.connect() as connection:
+        return connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
+
+
+def test_a_repeated_creation_gets_the_first_answer_and_makes_nothing(
+    alice: Caller, engine: Engine
+) -> None:
+    first = send(alice, CONNECTORS, connector(), "k1")
+    again = send(alice, CONNECTORS, connector(), "k1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json == first.json
+    for name in ("Location", "ETag", "Content-Type"):
+        assert again.headers[name] == first.headers[name]
+    assert "Idempotency-Replayed" not in first.headers
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert count(engine, "workspace_connector") == 1
+
+
+def test_a_repeated_trigger_gets_the_same_run(alice: Caller, queue_client: object) -> None:
+    path = f"/api/v2/sync-schedules/{alice.new_schedule()['id']}/trigger"
+    first, again = send(alice, path, {}, "k1"), send(alice, path, {}, "k1")
+    assert (again.status_code, again.json["id"]) == (202, first.json["id"])
+    other = send(alice, path, {}, "k2")
+    assert (other.status_code, other.json["run_id"]) == (409, first.json["id"])
+
+
+def test_a_key_is_for_one_request(alice: Caller) -> None:
+    send(alice, CONNECTORS, connector(), "k1")
+    other = send(alice, CONNECTORS, connector("Other"), "k1")
+    assert other.status_code == 422
+    assert other.json["errors"][0]["code"] == "idempotency_key_reused"
+
+
+def test_a_key_means_something_else_on_another_path(alice: Caller, queue_client: object) -> None:
+    one, two = alice.new_schedule(name="a")["id"], alice.new_schedule(name="b")["id"]
+    assert send(alice, f"/api/v2/sync-schedules/{one}/trigger", {}, "k1").status_code == 202
+    other = send(alice, f"/api/v2/sync-schedules/{two}/trigger", {}, "k1")
+    assert other.json["errors"][0]["code"] == "idempotency_key_reused"
+
+
+def test_a_key_is_its_workspaces_own(alice: Caller, mallory: Caller) -> None:
+    first = send(alice, CONNECTORS, connector(), "k1").json
+    theirs = send(mallory, CONNECTORS, connector(), "k1")
+    assert theirs.status_code == 201
+    assert theirs.json["id"] != first["id"]
+
+
+@pytest.mark.parametrize("key", ["x" * 256, "a b", "ü"])
+def test_a_key_that_cannot_be_one_is_refused(alice: Caller, key: str) -> None:
+    answer = send(alice, CONNECTORS, connector(), key)
+    assert answer.status_code == 422
+    assert answer.json["errors"][0]["code"] == "idempotency_key_form"
+
+
+def test_a_request_that_was_refused_may_be_mended_under_its_key(
+    alice: Caller, engine: Engine
+) -> None:
+    wrong = connector() | {"type": "nothing"}
+    assert send(alice, CONNECTORS, wrong, "k1").status_code == 422
+    assert count(engine, "repeatable_request") == 0
+    assert send(alice, CONNECTORS, connector(), "k1").status_code == 201
+
+
+def test_requests_at_once_with_one_key_make_one_thing(alice: Caller, engine: Engine) -> None:
+    answers: list[TestResponse] = []
+    threads = [
+        threading.Thread(target=lambda: answers.append(send(alice, CONNECTORS, connector(), "k1")))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json["id"] for answer in answers if answer.status_code == 201}) == 1
+    for answer in answers:
+        if answer.status_code == 409:
+            assert answer.json["code"] == "idempotency_key_in_progress"
+            assert int(answer.headers["Retry-After"]) >= 1
+    assert count(engine, "workspace_connector") == 1
+
+
+def test_a_request_that_broke_off_after_it_made_something_is_carried_on(
+    alice: Caller, engine: Engine, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.web.connectors.present_connector", break_off)
+        assert send(alice, CONNECTORS, connector(), "k1").status_code == 500
+    assert count(engine, "workspace_connector") == 1
+
+    again = send(alice, CONNECTORS, connector(), "k1")
+
+    assert again.status_code == 201
+    assert [one["id"] for one in alice.get(CONNECTORS).json["items"]] == [again.json["id"]]
+
+
+def test_a_trigger_that_broke_off_finds_its_own_run(
+    alice: Caller, engine: Engine, queue_client: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/api/v2/sync-schedules/{alice.new_schedule()['id']}/trigger"
+
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.web.schedules.present_run", break_off)
+        assert send(alice, path, {}, "k1").status_code == 500
+    again = send(alice, path, {}, "k1")
+    assert again.status_code == 202
+    assert count(engine, "workspace_connector_sync_log") == 1
+
+
+def test_after_a_day_a_key_is_new(alice: Caller, engine: Engine) -> None:
+    first = send(alice, CONNECTORS, connector(), "k1").json
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE repeatable_request SET expires_at = now()"))
+    second = send(alice, CONNECTORS, connector("Other"), "k1")
+    assert second.status_code == 201
+    assert second.json["id"] != first["id"]
+
+
+def test_neither_key_nor_secret_of_a_body_is_stored(alice: Caller, engine: Engine) -> None:
+    key, password = f"key-{uuid4()}", f"canary-{uuid4()}"
+    body = connector()
+    body["config"] = {**CONFIG, "password": password}
+    assert send(alice, CONNECTORS, body, key).status_code == 201
+    with engine.connect() as connection:
+        [row] = connection.execute(text("SELECT q::text FROM repeatable_request AS q")).scalars()
+    assert key not in row
+    assert key.encode().hex() not in row
+    assert password not in row
+
+
+def test_a_route_that_shows_a_secret_keeps_no_answer(app: Flask) -> None:
+    from shared.web.operations import operations_of  # noqa: PLC0415 (this test alone)
+
+    kept = {one.id for one in operations_of(app) if one.takes.key}
+    assert {"create_connector", "create_schedule", "trigger_schedule"} <= kept
+    assert kept.isdisjoint({"make_dataset_reader", "create_api_key", "create_webhook_endpoint"})

@@ -1,0 +1,129 @@
+"""The served document and the server agree: whatever is sent, the answer is one it tells of.
+
+The short form takes a few examples of every operation; `make fuzz` takes many.
+"""
+
+import os
+
+import pytest
+import schemathesis
+from flask import Flask
+from hypothesis import HealthCheck, Phase, given, settings
+from schemathesis import APIOperation, Case, Config, GenerationMode
+from schemathesis.core.failures import FailureGroup
+from schemathesis.core.parameters import ParameterLocation
+
+from tests.web.conftest import Caller
+
+pytestmark = pytest.mark.usefixtures("queue_client")
+
+IS_LONG = os.environ.get("SYNCLINE_FUZZ") == "long"
+EXAMPLES = 200 if IS_LONG else 4
+SCENARIOS = 300 if IS_LONG else 10
+STEPS = 20 if IS_LONG else 8
+
+# What no schema says: rules between fields, what other people's servers do, and what is there.
+RULED = ["2xx", "304", "401", "404", "409", "412", "415", "422", "424", "429"]
+# A parameter of a path that cannot be one names nothing.
+REFUSED = ["400", "401", "404", "405", "412", "415", "422"]
+
+CONFIG = {
+    "checks": {
+        # That a stranger is refused by every route, test_operations.py proves.
+        "ignored_auth": {"enabled": False},
+        "positive_data_acceptance": {"expected-statuses": RULED},
+        "negative_data_rejection": {"expected-statuses": REFUSED},
+    },
+    # Links are declared; guessed ones would have connectors checked that lead anywhere.
+    "phases": {"stateful": {"inference": {"algorithms": []}}},
+}
+
+
+def hurried(examples: int) -> settings:
+    """Return settings that find, and do not shrink: a failure is told with its request."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        database=None,
+        derandomize=not IS_LONG,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+@pytest.fixture
+def api(app: Flask) -> schemathesis.BaseSchema:
+    """Return the served document, as requests that reach the application itself."""
+    return schemathesis.openapi.from_wsgi(
+        "/api/v2/openapi.json", app, config=Config.from_dict(CONFIG)
+    )
+
+
+@pytest.fixture
+def known(alice: Caller) -> dict[str, str]:
+    """Return parameters of paths that lead to something."""
+    schedule = alice.new_schedule()
+    window = {"name": "w", "weekly": {"days": ["friday"], "from": "22:00", "to": "23:00"}}
+    made = alice.post("/api/v2/workspace/blackout-windows", window).json
+    run = alice.post(f"/api/v2/sync-schedules/{schedule['id']}/trigger").json
+    return {
+        "connector": schedule["connector_id"],
+        "schedule": schedule["id"],
+        "run": run["id"],
+        "window": made["id"],
+        "slug": "database",
+        "stream": "flight",
+        "asset": "start.js",
+    }
+
+
+@pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE])
+def test_every_operation_answers_as_its_document_says(
+    api: schemathesis.BaseSchema, alice: Caller, known: dict[str, str], mode: GenerationMode
+) -> None:
+    failures = []
+    for operation in in_order(api):
+        try:
+            try_out(operation, mode, known, alice)
+        except FailureGroup as group:
+            failures += [f"{operation.label}: {one}" for one in group.exceptions]
+    assert not failures, "\n\n".join(failures)
+
+
+def in_order(api: schemathesis.BaseSchema) -> list[APIOperation]:
+    """Return the operations; what deletes comes last, so that there is something for the others."""
+    operations = [found.ok() for found in api.get_all_operations()]
+    return sorted(operations, key=lambda one: one.method == "delete")
+
+
+def try_out(
+    operation: APIOperation, mode: GenerationMode, known: dict[str, str], caller: Caller
+) -> None:
+    inputs = [*operation.body, *operation.query, *operation.headers]
+    if mode is GenerationMode.NEGATIVE and not inputs and not operation.path_parameters.items:
+        return  # there is nothing to be wrong
+    leading = {one.name: known[one.name] for one in operation.path_parameters if one.name in known}
+    if mode is GenerationMode.NEGATIVE and not inputs:
+        leading = {}
+
+    @hurried(EXAMPLES)
+    @given(operation.as_strategy(mode, path_parameters=leading or None))
+    def call(case: Case) -> None:
+        # A header that is wrong on purpose may be the key itself.
+        headers = case.meta and case.meta.components.get(ParameterLocation.HEADER)
+        is_stranger = headers is not None and headers.mode.is_negative
+        key = {} if is_stranger else {"Authorization": f"Bearer {caller.key}"}
+        case.call_and_validate(headers=key)
+
+    call()
+
+
+def test_what_is_made_can_be_followed_by_its_links(
+    api: schemathesis.BaseSchema, alice: Caller
+) -> None:
+    class Machine(api.as_state_machine()):
+        def get_call_kwargs(self, case: Case) -> dict:  # noqa: ARG002 (schemathesis's form)
+            return {"headers": {"Authorization": f"Bearer {alice.key}"}}
+
+    Machine.run(settings=hurried(SCENARIOS))
