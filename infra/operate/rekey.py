@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
     Otherwise, and after trouble, it returns 1; doing it again goes on where it stopped.
     """
     argparse.ArgumentParser(
-        prog="rekey", description="Seal the secrets of all connectors with the newest key."
+        prog="rekey", description="Seal all secrets with the newest key."
     ).parse_args(arguments)
     configure_logging("text", service="rekey", project="")
     try:

@@ -17,6 +17,7 @@ from shared.flow.replan import plan_ahead, settle
 from shared.logs import log_event
 from shared.store.cancel import cancel_runs, unfinished_runs_of_workspace
 from shared.store.connectors import delete_credentials
+from shared.store.hooks import delete_endpoints_of_workspace
 from shared.store.oauth_states import delete_states_of_workspace
 from shared.store.schedules import clear_marks, find_marked_schedules, find_unmarked_schedules
 from shared.store.ticks import as_of
@@ -56,6 +57,7 @@ def delete_workspace(
         _require(connection, workspace_id, WorkspaceState.DISABLED)
         delete_credentials(connection, workspace_id)
         delete_states_of_workspace(connection, workspace_id)
+        delete_endpoints_of_workspace(connection, workspace_id)
         update_workspace(connection, workspace_id, {"deleted_at": as_of(connection, now)})
     _log_act("workspace_deleted", "A workspace was deleted", workspace_id, ended)
     return ended

@@ -160,6 +160,12 @@ def delete_endpoints_of(connection: Connection, connector_id: int) -> None:
     connection.execute(query)
 
 
+def delete_endpoints_of_workspace(connection: Connection, workspace_id: int) -> None:
+    """Delete the endpoints of all connectors of a workspace with their secrets."""
+    query = delete(webhook_endpoint).where(webhook_endpoint.c.workspace_id == workspace_id)
+    connection.execute(query)
+
+
 def find_frequency(connection: Connection, connector_id: int) -> str | None:
     """Return the frequency of a connector's schedule, or None if it has none."""
     query = select(sync_schedule.c.frequency).where(sync_schedule.c.connector_id == connector_id)

@@ -188,3 +188,7 @@ CREATE TRIGGER watch_watermark AFTER UPDATE ON sync_watermark
 FOR EACH ROW WHEN (
     CAST(new.value ->> 'value' AS bigint) < CAST(old.value ->> 'value' AS bigint)
 ) EXECUTE FUNCTION fault_log.watch_watermark();
+
+-- The triggers write with the rights of whoever changes a run.
+GRANT USAGE ON SCHEMA fault_log TO syncline_system;
+GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA fault_log TO syncline_system;

@@ -28,6 +28,7 @@ class Person:
     """Somebody of a workspace with a browser."""
 
     planner: Planner
+    worker_engine: Engine
     key: WrappingKey
     tenant: Tenant
     server: AuthorizationServer
@@ -87,7 +88,7 @@ class Person:
     def tokens(self, connector: UUID) -> GrantedTokens:
         """Return the tokens as a worker has them."""
         workspace_id = self.tenant.workspace_id
-        return GrantedTokens(self.engine, self.key, LOOPBACK, workspace_id, connector)
+        return GrantedTokens(self.worker_engine, self.key, LOOPBACK, workspace_id, connector)
 
     def source(self, connector: UUID) -> Row:
         with self.engine.connect() as connection:

@@ -11,7 +11,10 @@ from shared.domain.run import TRANSITIONS
 from shared.flow.schedules import Planner
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
+from shared.store.engine import create_engine_for
+from shared.store.tenancy import DatabaseRole
 from tests.authorization_server import AuthorizationServer, authorization_server
+from tests.conftest import DatabaseUrlOf
 from tests.factories import Tenant, make_planner, make_tenant
 from tests.flow.authorizing import Person
 from tests.flow.queues import PausedQueue
@@ -88,7 +91,20 @@ def authorization() -> Iterator[AuthorizationServer]:
 
 
 @pytest.fixture
+def worker_engine(database_url_of: DatabaseUrlOf) -> Iterator[Engine]:
+    """Return an engine on this test's database with the login of the worker, and its rights."""
+    engine = create_engine_for(database_url_of("worker"), role=DatabaseRole.SYSTEM)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def person(
-    planner: Planner, tenant: Tenant, authorization: AuthorizationServer, tmp_path: Path
+    planner: Planner,
+    worker_engine: Engine,
+    tenant: Tenant,
+    authorization: AuthorizationServer,
+    tmp_path: Path,
 ) -> Person:
-    return Person(planner, make_key(tmp_path / "master.key"), tenant, authorization)
+    key = make_key(tmp_path / "master.key")
+    return Person(planner, worker_engine, key, tenant, authorization)

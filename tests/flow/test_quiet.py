@@ -36,8 +36,8 @@ CLAIMED = "shared.flow.quiet.claim_looks"
 
 
 @pytest.fixture
-def lookout(engine: Engine) -> Lookout:
-    return Lookout(engine, None, Guard())
+def lookout(worker_engine: Engine) -> Lookout:
+    return Lookout(worker_engine, None, Guard())
 
 
 def _next_look(engine: Engine, connector_id: int) -> datetime:
@@ -65,9 +65,8 @@ def test_a_tick_lets_a_worker_look_when_nothing_was_heard_of_a_connector(
 
 
 def test_quiet_connectors_are_looked_at_once_and_again_when_it_is_time(
-    lookout: Lookout, tenant: Tenant, script: Script
+    engine: Engine, lookout: Lookout, tenant: Tenant, script: Script
 ) -> None:
-    engine = lookout.engine
     well, ill = quiet_connector(engine, tenant), quiet_connector(engine, tenant)
     not_due = quiet_connector(engine, tenant, "09:00")
     looked_at: list[object] = []
@@ -123,9 +122,8 @@ def test_a_connector_that_runs_often_is_written_to_by_few_of_its_runs(
 
 
 def test_disabled_and_deleted_connectors_and_workspaces_are_left_alone(
-    lookout: Lookout, tenant: Tenant, script: Script
+    engine: Engine, lookout: Lookout, tenant: Tenant, script: Script
 ) -> None:
-    engine = lookout.engine
     disabled, deleted = quiet_connector(engine, tenant), quiet_connector(engine, tenant)
     elsewhere = make_tenant(engine)
     quiet_connector(engine, elsewhere)
@@ -176,9 +174,9 @@ def wide(lookout: Lookout) -> Lookout:
 
 
 def test_all_that_are_due_are_looked_at_many_at_once(
-    wide: Lookout, tenant: Tenant, script: Script
+    engine: Engine, wide: Lookout, tenant: Tenant, script: Script
 ) -> None:
-    _many(wide.engine, tenant, 100, "01:00")
+    _many(engine, tenant, 100, "01:00")
     inside, most = Counter[str](), Counter[str]()
     lock = threading.Lock()
 
@@ -197,9 +195,12 @@ def test_all_that_are_due_are_looked_at_many_at_once(
 
 
 def test_workspaces_take_turns_however_many_one_has_and_for_how_long(
-    lookout: Lookout, tenant: Tenant, script: Script, monkeypatch: pytest.MonkeyPatch
+    engine: Engine,
+    lookout: Lookout,
+    tenant: Tenant,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    engine = lookout.engine
     _many(engine, tenant, 200, "00:30")  # all of them due before those of the others
     others = [make_tenant(engine) for _ in range(3)]
     for other in others:
@@ -220,9 +221,9 @@ def test_workspaces_take_turns_however_many_one_has_and_for_how_long(
 
 
 def test_what_there_is_no_time_for_is_left_to_the_next(
-    lookout: Lookout, tenant: Tenant, script: Script
+    engine: Engine, lookout: Lookout, tenant: Tenant, script: Script
 ) -> None:
-    _many(lookout.engine, tenant, 60, "01:00")
+    _many(engine, tenant, 60, "01:00")
 
     def finds(access: SourceAccess) -> Sequence[StreamFailure]:
         access.lines.pause(0.2)
@@ -236,9 +237,9 @@ def test_what_there_is_no_time_for_is_left_to_the_next(
 
 
 def test_two_workers_look_at_no_connector_twice(
-    lookout: Lookout, tenant: Tenant, script: Script
+    engine: Engine, lookout: Lookout, tenant: Tenant, script: Script
 ) -> None:
-    _many(lookout.engine, tenant, 40, "01:00")
+    _many(engine, tenant, 40, "01:00")
     seen: list[object] = []
     start = threading.Barrier(2)
 

@@ -30,6 +30,7 @@ from tests.flow.workers import (
     schedule_row,
     tick,
 )
+from tests.store.tenants import fill_workspace
 
 End = Callable[..., int]
 
@@ -290,6 +291,15 @@ def test_a_deleted_workspace_keeps_no_secret(
     end(engine, tenant.workspace_id)
 
     assert [secrets_of(engine, one) for one in (tenant, others)] == [left, 1]
+
+
+def test_nor_does_it_keep_authorizations_or_endpoints(engine: Engine) -> None:
+    ended, other = fill_workspace(engine), fill_workspace(engine)
+    end_workspace(engine, ended)
+    for table in ("oauth_state", "webhook_endpoint"):
+        with engine.connect() as connection:
+            query = text(f"SELECT workspace_id FROM {table}")
+            assert connection.execute(query).scalars().all() == [other]
 
 
 def secrets_of(engine: Engine, tenant: Tenant) -> int:

@@ -71,7 +71,9 @@ def test_every_tenant_table_carries_its_workspace() -> None:
 def test_every_table_that_changes_keeps_updated_at(engine: Engine) -> None:
     touched = {table.name for table in metadata.tables.values() if "updated_at" in table.c}
     with engine.connect() as connection:
-        query = text("SELECT tgrelid::regclass::text FROM pg_trigger WHERE NOT tgisinternal")
+        query = text(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'touch_updated_at'"
+        )
         assert set(connection.execute(query).scalars()) == touched
 
 

@@ -31,7 +31,9 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_log_pkey PRIMARY KEY (workspace_id, seq),
     CONSTRAINT audit_actor_kind_valid CHECK (actor_kind IN ('api_key', 'member', 'operator')),
     CONSTRAINT audit_outcome_valid CHECK (outcome IN ('done', 'refused')),
-    CONSTRAINT audit_refusal_has_code CHECK ((outcome = 'refused') = (code IS NOT NULL))
+    CONSTRAINT audit_refusal_has_code CHECK ((outcome = 'refused') = (code IS NOT NULL)),
+    CONSTRAINT audit_bounded
+        CHECK (pg_column_size(before) + pg_column_size(after) < 262144)
 )
 """,
     "CREATE INDEX audit_log_of_object ON audit_log (workspace_id, object_id, seq)",
