@@ -52,7 +52,7 @@ class RunPage:
 def find_scope(connection: Connection, workspace_id: int, wanted: RunFilter) -> RunScope | None:
     """Return the scope of a filter; None if it names what this workspace does not have.
 
-    Deleted connectors count: their runs stay.
+    Deleted connectors count: their runs stay. Their schedules are gone with them.
     """
     connector_id = schedule_id = None
     if wanted.connector is not None:
@@ -67,6 +67,8 @@ def find_scope(connection: Connection, workspace_id: int, wanted: RunFilter) -> 
     if wanted.schedule is not None:
         query = (
             select(sync_schedule.c.id)
+            .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
+            .where(workspace_connector.c.deleted_at.is_(None))
             .where(sync_schedule.c.workspace_id == workspace_id)
             .where(sync_schedule.c.public_id == wanted.schedule)
         )

@@ -4,6 +4,8 @@ The short form takes a few examples of every operation; `make fuzz` takes many.
 """
 
 import os
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import schemathesis
@@ -12,7 +14,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from schemathesis import APIOperation, Case, Config, GenerationMode
 from schemathesis.core.failures import FailureGroup
 from schemathesis.core.parameters import ParameterLocation
+from sqlalchemy import make_url
 
+from shared.web.app import create_app
+from shared.wiring import Wiring
 from tests.web.conftest import Caller
 
 pytestmark = pytest.mark.usefixtures("queue_client")
@@ -50,6 +55,18 @@ def hurried(examples: int) -> settings:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
+
+
+@pytest.fixture
+def app(wiring: Wiring, database_url: str) -> Iterator[Flask]:
+    """Return the application of a deployment that is set up as a whole, with datasets."""
+    url = make_url(database_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    settings = replace(
+        wiring.settings, dataset_url=url, oauth_redirect_url="https://localhost/callback"
+    )
+    home = Wiring(settings, service="api")
+    yield create_app(home)
+    home.close()
 
 
 @pytest.fixture
