@@ -166,3 +166,7 @@ CREATE TRIGGER watch_watermark AFTER UPDATE ON sync_watermark
 FOR EACH ROW WHEN (
     CAST(new.value ->> 'value' AS bigint) < CAST(old.value ->> 'value' AS bigint)
 ) EXECUTE FUNCTION fault_log.watch_watermark();
+
+-- What watches the product's tables works with the rights of whoever changes them.
+GRANT USAGE ON SCHEMA fault_log TO syncline_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fault_log TO syncline_system;
