@@ -14,6 +14,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.running import running_cloud_tasks
+from infra.local.logins import make_logins
 from infra.local.ports import free_port
 from infra.local.postgres import start_postgres
 from shared.config import Settings
@@ -69,6 +70,7 @@ def main() -> None:
     ):
         server.create_database("bench")
         upgrade(server.url("bench"))
+        make_logins(server)
         port = free_port()
         environment = worker_environment(server.url("bench"), port, cloud.address, cloud.certs_url)
         settings = Settings.from_env(environment)

@@ -23,6 +23,7 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.running import running_cloud_tasks
+from infra.local.logins import make_logins, with_login
 from infra.local.ports import free_port
 from infra.local.postgres import start_postgres
 from shared.config import Settings
@@ -74,6 +75,7 @@ def main() -> None:
     ):
         server.create_database("bench")
         upgrade(server.url("bench"))
+        make_logins(server)
         port = free_port()
         environment = worker_environment(server.url("bench"), port, cloud.address, cloud.certs_url)
         settings = Settings.from_env(environment)
@@ -128,12 +130,14 @@ def worker_environment(database: str, port: int, tasks: str, certs: str) -> dict
 
 @contextmanager
 def serve_worker(environment: dict[str, str], port: int) -> Iterator[None]:
-    """Serve a worker whose connector does nothing, until the block ends."""
+    """Serve a worker whose connector does nothing, until the block ends; it has its own login."""
+    url = with_login(environment["SYNCLINE_DATABASE_URL"], "worker")
+    of_worker = {**environment, "SYNCLINE_DATABASE_URL": url}
     source = ("--source", "tests/benchmarks/noop_worker.py", "--target", "worker")
     address = ("--host", "127.0.0.1", "--port", str(port))
     command = [sys.executable, "-m", "functions_framework", *source, *address]
     process = subprocess.Popen(
-        command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, cwd=_ROOT, env=of_worker, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         _wait_until_it_answers(port)

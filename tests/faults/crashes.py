@@ -14,6 +14,7 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 
+from infra.local.logins import make_logins
 from infra.local.postgres import PostgresServer, start_postgres
 from shared.store.migrate import upgrade
 
@@ -102,6 +103,7 @@ def fragile() -> Iterator[FragilePostgres]:
         try:
             fragile.server.create_database(_TEMPLATE)
             upgrade(fragile.server.url(_TEMPLATE))
+            make_logins(fragile.server)
             yield fragile
         finally:
             fragile.server.stop("immediate")

@@ -9,8 +9,10 @@ from datetime import timedelta
 from time import monotonic, sleep
 
 import pytest
+from sqlalchemy import Engine
 
 from infra.local.cloud_tasks.running import RunningCloudTasks
+from infra.local.logins import with_login
 from shared.config import Settings
 from shared.domain import retry
 from shared.flow.patience import Patience
@@ -18,6 +20,7 @@ from shared.flow.schedules import Planner
 from shared.flow.tick import run_tick
 from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
+from shared.store.engine import create_engine_for
 from shared.store.ticks import TickReport
 from shared.wiring import Wiring, wire
 from tests.faults import patience, report, threaded_ledger
@@ -74,7 +77,9 @@ class Deployment:
     queues: Queues
     settings: Settings
     wiring: Wiring
-    """Of the dispatcher and of what people do; the worker has its own."""
+    """Of the dispatcher; the worker has its own."""
+    desk: Engine
+    """For what people do."""
     worker: Edge
     dispatcher: Edge
     """Listens only when told to: what else ticks does so with less patience."""
@@ -95,7 +100,7 @@ class Deployment:
         for place in places:
             with suppress(RunActiveError):
                 trigger_schedule(
-                    self.wiring.engine,
+                    self.desk,
                     self.wiring.open_queue,
                     self.world.owners[place],
                     self.world.schedules[place],
@@ -108,7 +113,7 @@ class Deployment:
 
     def planner(self) -> Planner:
         """Return what changes of schedules work with."""
-        return Planner(self.wiring.engine, self.wiring.open_queue, _LOOK_AHEAD)
+        return Planner(self.desk, self.wiring.open_queue, _LOOK_AHEAD)
 
     def bear(self) -> None:
         """Wait until the silence about every run has lasted too long to be borne."""
@@ -204,10 +209,12 @@ def deployed(
         queues = Queues(cloud, client, settings, attempts)
         queues.make()
         Instance().note_alive(wiring.engine)  # or every tick would order a warm-up
+        desk = create_engine_for(world.database_url)
         logging.disable()
         try:
-            yield Deployment(world, queues, settings, wiring, worker, dispatcher)
+            yield Deployment(world, queues, settings, wiring, desk, worker, dispatcher)
         finally:
+            desk.dispose()
             cloud.clear_faults()
             queues.close()
             logging.disable(logging.NOTSET)
@@ -222,7 +229,7 @@ def _set_environment(
 ) -> Settings:
     unique = make_settings()
     variables = {
-        "SYNCLINE_DATABASE_URL": world.database_url,
+        "SYNCLINE_DATABASE_URL": with_login(world.database_url, "worker"),
         "SYNCLINE_DATASET_URL": world.dataset_url,
         "SYNCLINE_WORKER_URL": worker.url,
         "SYNCLINE_DISPATCHER_URL": dispatcher.url,

@@ -7,9 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
-from sqlalchemy import make_url
-
-from infra.local.logins import login_of
+from infra.local.logins import with_login
 from shared.domain import retry
 from shared.domain.outcome import failed
 from shared.domain.task import TaskCall, read_task
@@ -67,14 +65,12 @@ class Duties:
         self._patience = Patience(
             confirmation=plan.lease, task=plan.patience, run=timedelta(hours=2)
         )
-        url = make_url(plan.database_url or world.database_url)
-        # Workers and dispatchers by their login, with its rights; people through another.
+        url = plan.database_url or world.database_url
+        # Workers and dispatchers by their login, with its rights; people by another.
         self.engine = create_engine_for(
-            url.set(username=login_of("worker")).render_as_string(hide_password=False),
-            pool_size=2,
-            role=DatabaseRole.SYSTEM,
+            with_login(url, "worker"), pool_size=2, role=DatabaseRole.SYSTEM
         )
-        self.desk = create_engine_for(url.render_as_string(hide_password=False), pool_size=2)
+        self.desk = create_engine_for(url, pool_size=2)
         self._dataset_url = plan.dataset_url or world.dataset_url
         self._faults = plan.queue
         # Without people nothing is disabled and nothing gone.

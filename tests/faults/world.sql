@@ -189,6 +189,6 @@ FOR EACH ROW WHEN (
     CAST(new.value ->> 'value' AS bigint) < CAST(old.value ->> 'value' AS bigint)
 ) EXECUTE FUNCTION fault_log.watch_watermark();
 
--- The triggers write with the rights of whoever changes a run.
+-- What watches the product's tables works with the rights of whoever changes them.
 GRANT USAGE ON SCHEMA fault_log TO syncline_system;
-GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA fault_log TO syncline_system;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA fault_log TO syncline_system;
