@@ -11,10 +11,15 @@ from shared.store.sql import load_sql
 from shared.store.tables import oauth_state, workspace_connector
 
 _PAGE = 100
+_MOST = 5
+"""Of one connector: a person has so many tabs open, and only a script has more."""
 
 
 def insert_state(connection: Connection, values: dict[str, Any], *, now: datetime) -> None:
-    """Store a state, and forget some of those that ended, so that they do not pile up."""
+    """Store a state, and forget what is too much: some that ended, the oldest of its connector.
+
+    The caller holds the connector.
+    """
     ended = (
         select(oauth_state.c.state_hash)
         .where(oauth_state.c.expires_at <= now)
@@ -23,7 +28,21 @@ def insert_state(connection: Connection, values: dict[str, Any], *, now: datetim
         .with_for_update(skip_locked=True)
     )
     connection.execute(delete(oauth_state).where(oauth_state.c.state_hash.in_(ended)))
+    too_many = (
+        select(oauth_state.c.state_hash)
+        .where(oauth_state.c.connector_id == values["connector_id"])
+        .order_by(oauth_state.c.expires_at.desc())
+        .offset(_MOST - 1)
+        .with_for_update(skip_locked=True)
+    )
+    connection.execute(delete(oauth_state).where(oauth_state.c.state_hash.in_(too_many)))
     connection.execute(insert(oauth_state).values(values))
+
+
+def find_workspace_of_state(connection: Connection, state_hash: bytes) -> int | None:
+    """Return the internal key of the workspace in which a state was made; None if it is none."""
+    query = select(oauth_state.c.workspace_id).where(oauth_state.c.state_hash == state_hash)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def use_state(connection: Connection, state_hash: bytes, *, now: datetime | None) -> Row | None:

@@ -66,7 +66,7 @@ def change(connector: uuid.UUID) -> dict[str, Any]:
     """Change the name or the config of a connector; secrets that are left out stay."""
     body = read_body(ConnectorChangesBody)
     row = change_connector(
-        wiring().engine,
+        planner(),
         principal(),
         wiring().key,
         connector,
