@@ -49,22 +49,10 @@ class Staged:
     types: Mapping[str, str]
 
 
-class _Measured:
-    """A column whose type its values decide."""
-
-    def __init__(self) -> None:
-        self.type = ""
-
-    def written(self, value: Any) -> Any:
-        """Return the value as the file has it, and take it into account."""
-        raise NotImplementedError
-
-
-class _Decimals(_Measured):
+class _Decimals:
     """Decimals, as text."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.type = "NUMERIC"
 
     def written(self, value: Any) -> str:
@@ -75,11 +63,10 @@ class _Decimals(_Measured):
         return text
 
 
-class _Jsons(_Measured):
+class _Jsons:
     """JSON, as text until it is merged, since its text is exact."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.type = "JSON"
 
     def written(self, value: Any) -> str:
@@ -88,6 +75,10 @@ class _Jsons(_Measured):
         if self.type == "JSON" and not _is_exact_json(text):
             self.type = "STRING"
         return text
+
+
+_Measured = _Decimals | _Jsons
+"""A column whose type its values decide."""
 
 
 def hints_for_files(columns: TTableSchemaColumns) -> TTableSchemaColumns:

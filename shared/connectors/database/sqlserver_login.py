@@ -136,12 +136,17 @@ def _told(kind: Kind) -> SynclineError:
 
 def _login(host: str, *, user: str, password: str, database: str) -> Any:
     login = tds_base._TdsLogin()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    login.user_name, login.password, login.database = user, password, database
-    login.server_name = host[:LONGEST]
-    login.app_name = login.library = "syncline"
-    login.client_lcid = lcid.LANGID_ENGLISH_US
-    login.client_tz = UTC
-    login.option_flag2 = tds_base.TDS_ODBC_ON
-    login.bytes_to_unicode = True
-    login.blocksize = PACKET_BYTES
+    vars(login).update(
+        user_name=user,
+        password=password,
+        database=database,
+        server_name=host[:LONGEST],
+        app_name="syncline",
+        library="syncline",
+        client_lcid=lcid.LANGID_ENGLISH_US,
+        client_tz=UTC,
+        option_flag2=tds_base.TDS_ODBC_ON,
+        bytes_to_unicode=True,
+        blocksize=PACKET_BYTES,
+    )
     return login
