@@ -75,10 +75,24 @@ WHERE t.attrelid = to_regclass(%(target)s) AND s.attrelid = to_regclass(%(seen)s
 _IS_DONE = SQL('SELECT "Done" FROM {seen} WHERE "Run" = %(run_id)s')
 _HELD = SQL('SELECT "Held", "Held rows" FROM {seen} WHERE "Run" = %(run_id)s')
 _STAGED = SQL("INSERT INTO {seen} ({key}) SELECT {key} FROM {staging}")
+# The text of an object or a list is what its column reads; that of anything else in a column of
+# JSON does not tell what it was, and is refused as no JSON.
 _REJECTED = SQL(
     """
 INSERT INTO {seen} ({key})
-SELECT {key} FROM jsonb_populate_recordset(CAST(NULL AS {seen}), CAST(%(keys)s AS jsonb))
+SELECT {key}
+FROM jsonb_array_elements(CAST(%(keys)s AS jsonb)) AS one (parts)
+CROSS JOIN LATERAL (
+    SELECT jsonb_object_agg(
+        name,
+        CASE WHEN atttypid = CAST('jsonb' AS regtype)
+            THEN CAST(coalesce(substring(value FROM '^[[{{].*'), '') AS jsonb)
+            ELSE to_jsonb(value) END
+    ) AS parts
+    FROM jsonb_each_text(one.parts) AS part (name, value)
+    LEFT JOIN pg_attribute ON attrelid = to_regclass(%(seen)s) AND attname = name
+) AS typed
+CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS {seen}), typed.parts)
 """
 )
 _NOT_SEEN = "{target} AS t WHERE NOT EXISTS (SELECT FROM {seen} AS s WHERE {same})"
@@ -209,7 +223,7 @@ class _Work:
             return True
         self._cursor.execute("SAVEPOINT keys")
         try:
-            self.do(_REJECTED, keys=json.dumps(self._refresh.keys))
+            self.do(_REJECTED, keys=json.dumps(self._refresh.keys), seen=self._seen)
         except DataError:
             self._cursor.execute("ROLLBACK TO SAVEPOINT keys")
             return False

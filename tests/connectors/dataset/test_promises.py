@@ -1,5 +1,6 @@
 """What every dataset promises, whichever a deployment chose."""
 
+import json
 from math import inf, nan
 from typing import Any
 
@@ -130,6 +131,29 @@ def test_json_may_be_a_key(source: Postgres, dataset: Postgres, dataset_url: str
     result = shop.sync()
     assert (counts(result), _deleted(result)) == ((2, 0, 1), 0)
     assert shop.loaded("CAST(id AS text), note") == [('{"oid": 1}', "one"), ('{"oid": 2}', "TWO")]
+
+
+@pytest.mark.parametrize("keys", [('{"b": [1, "é"], "a": 1}', "[1]"), ("1", '"1"')])
+def test_json_is_the_key_of_a_rejected_record_too(
+    source: Postgres, dataset: Postgres, dataset_url: str, keys: tuple[str, str]
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id jsonb, note text)",
+        *[f"INSERT INTO orders VALUES ('{key}', 'note')" for key in (*keys, '{"c": 1}', "[2]")],
+    )
+    shop = AnyShop(orders(source.url, cursor=None), dataset, dataset_url)
+    shop.sync()
+    source.execute(
+        "DELETE FROM orders WHERE id = '[2]'",
+        f"UPDATE orders SET note = '{chr(0xF026)}' WHERE id = '{keys[0]}'",
+    )
+    result = shop.sync()
+    assert result.records_failed == 1
+    left = [json.loads(key) for key, _ in shop.loaded("CAST(id AS text), note")]
+    assert all(json.loads(key) in left for key in keys)
+    assert _deleted(result) == 4 - len(left)
+    if keys[1] == "[1]":
+        assert [2] not in left
 
 
 def test_a_new_column_appears_and_older_rows_have_nothing_in_it(
