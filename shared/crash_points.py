@@ -30,6 +30,10 @@ class CrashPoint(StrEnum):
     SYNCED = "synced"
     RECORDED = "recorded"
     HANDED_OVER = "handed_over"
+    STATE_USED = "state_used"
+    CODE_EXCHANGED = "code_exchanged"
+    TOKENS_RENEWED = "tokens_renewed"
+    TOKENS_STORED = "tokens_stored"
 
 
 _armed: Callable[[CrashPoint], None] | None = None

@@ -29,7 +29,10 @@ class Watermark:
 
 
 Position = Mapping[str, object]
-"""Where a slice stopped within one stream: JSON that only the connector type reads."""
+"""Where a slice stopped within one stream: JSON that only the connector type reads.
+
+The runner adds `landed` to that of a stream which has a table in the dataset by now.
+"""
 
 HasTime = Callable[[], bool]
 """Tells whether the slice may go on reading; raises `LeaseLostError` when the lease is gone.
@@ -133,12 +136,16 @@ class SyncRequest(SourceAccess):
     `period_at` is the nominal instant of the run, in the `timezone` of its schedule; of one
     `is_by_hand`, which somebody asked for and no schedule named, it is that of the asking.
 
+    `landed` are those streams with a watermark of which earlier runs have brought a record, so that
+    there was a table: behind their watermarks it is not made again.
+
     `positions` is what earlier slices of the same run left, by stream; empty in the first. Once
     `has_time` says no, the type stops at its next page, loads what it read, and returns positions.
     """
 
     run_id: UUID
     connector_id: UUID
+    workspace_id: UUID | None = None
     watermarks: Mapping[str, Watermark]
     dataset_url: str = field(repr=False)
     dataset_name: str
@@ -147,6 +154,7 @@ class SyncRequest(SourceAccess):
     period_at: datetime | None = None
     is_by_hand: bool = False
     timezone: str = "UTC"
+    landed: frozenset[str] = frozenset()
     positions: Mapping[str, Position] = field(default_factory=dict[str, Position])
 
 
@@ -166,7 +174,8 @@ class SyncResult:
     there is trouble that it has to wait out, as another attempt. Each slice has to get on: one that
     returns the positions and watermarks it was given ends its run. `failures` are of streams that
     this run leaves as they are, or tries again after the wait; `finished` are the streams that came
-    to their end in this slice, each with the name of its table in the dataset.
+    to their end in this slice, each with the name of its table in the dataset, None if nothing of
+    it has landed there as far as the slice knows. A watermark is of a stream that has a table.
     """
 
     records_processed: int
@@ -178,7 +187,7 @@ class SyncResult:
     positions: Mapping[str, Position] | None = None
     trouble: TransientError | None = None
     failures: tuple[StreamFailure, ...] = ()
-    finished: Mapping[str, str] = field(default_factory=dict[str, str])
+    finished: Mapping[str, str | None] = field(default_factory=dict[str, str | None])
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,8 @@ class Tokens:
 AccessToken = Callable[[str | None], str]
 """Returns a token of the connector's grant that is good for a while.
 
-Called before each request; with the token that the source has just refused it returns another one.
+Called before each request; with the token that the source has just refused it returns another one,
+or the same if none can be had that is better: the source then says itself what it holds against it.
 It may ask the authorization server, or wait for another worker that does. Raises `TransientError`,
 and `PermanentError` (authorization) if a person has to authorize the connector.
 """

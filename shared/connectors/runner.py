@@ -6,6 +6,7 @@ own trouble, and no more than one is on disk.
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from itertools import chain
@@ -27,6 +28,7 @@ from shared.connectors.dataset.rejects import Rejected, check_table_name
 from shared.connectors.dataset.seam import SliceDataset, StreamLoad
 from shared.connectors.dataset.tally import LoadTally
 from shared.connectors.failures import source_failure
+from shared.connectors.floats import with_all_floats
 from shared.connectors.preparing import prepare
 from shared.connectors.progress import StreamProgress
 from shared.connectors.rejects_screen import Screen, column_name
@@ -39,6 +41,9 @@ from shared.connectors.streams import OpenStream, Record, Stream, Whole
 from shared.crash_points import CrashPoint, reach
 from shared.domain.run import Reason
 from shared.errors import LeaseLostError, PermanentError, SynclineError, TransientError
+
+_LANDED = "landed"
+"""What the runner adds to the position of a stream that has a table by now."""
 
 LOAD_WAIT = timedelta(seconds=10)
 """How long a load waits for another of its connector before it takes the turn from it."""
@@ -97,6 +102,7 @@ class _Slice:
         self._untried: Sequence[str] = ()
         self._is_hopeless = False
         self._rejected: dict[str, Mapping[str, int]] = {}
+        self._landed: set[str] = set()
         self._tally = LoadTally()
         self._reading_seconds = 0.0
         self._loading_seconds = 0.0
@@ -158,12 +164,17 @@ class _Slice:
         first = next(passed, None)
         prepared = None
         if first is not None:  # dlt would take its time to prepare nothing
-            content = chain([first], passed)
-            prepared = prepare(stream, content, folder, dataset.destination, table_name(name))
+            content: Iterator[list[Record]] = chain([first], passed)
+            if stream.doubts is None:
+                content = with_all_floats(content, stream.columns, dataset.hints)
+            kept = replace(stream, columns=dataset.hints(stream.columns))
+            prepared = prepare(kept, content, folder, dataset.destination, table_name(name))
         read = monotonic()
         self._reading_seconds += read - started
         reach(CrashPoint.READ)
         load = self._stream_load(stream, screen)
+        if load.is_continued:
+            self._landed.add(name)
         if prepared is None and not load.brought.needs_transaction:
             return None
         dataset.take_turn()
@@ -171,6 +182,8 @@ class _Slice:
         reach(CrashPoint.LOADED)
         self._loading_seconds += monotonic() - read
         self._tally.add(tally)
+        if tally.has_table:
+            self._landed.add(name)
         self._rejected[name] = screen.counts
         return _deletion_held(name, tally.held) if tally.held else None
 
@@ -218,19 +231,24 @@ class _Slice:
             positions=None if end.course is Course.OVER else self._positions(ended),
             trouble=end.trouble,
             failures=end.failures,
-            finished={name: table_name(name) for name in ended},
+            finished={name: table_name(name) if name in self._landed else None for name in ended},
         )
 
     def _watermarks(self) -> Iterator[Watermark]:
+        """Yield those of streams that have a table: one says that what lies before it is there."""
         for progress in self._moved:
             watermark = progress.watermark()
-            if watermark is not None:
+            if watermark is not None and progress.stream in self._landed:
                 yield watermark
 
     def _positions(self, ended: Sequence[str]) -> Mapping[str, Position]:
         """Return where the run goes on, with what earlier slices finished."""
         new = {progress.stream: progress.position for progress in self._moved}
-        known = {name: position for name, position in new.items() if position is not None}
+        known = {
+            name: {**position, _LANDED: True} if name in self._landed else position
+            for name, position in new.items()
+            if position is not None
+        }
         return {
             **self._request.positions,
             **known,
@@ -286,11 +304,16 @@ class _Reading:
 
 
 def _continues(request: SyncRequest, stream: Stream) -> bool:
-    """Tell whether the stream brings only what comes after a watermark or a position."""
+    """Tell whether the stream brings only what comes after something that has landed.
+
+    What was rejected has not, and neither has what lies before a watermark that somebody set of a
+    stream which never brought a record: there was no table that could be gone.
+    """
     name = stream.progress.stream
     watermark = request.watermarks.get(name)
     has_start = watermark is not None and watermark.cursor == stream.progress.cursor
-    return has_start or name in request.positions
+    has_landed_in_run = _LANDED in request.positions.get(name, ())
+    return has_landed_in_run or (has_start and name in request.landed)
 
 
 def _deletion_held(stream: str, rows: int) -> PermanentError:

@@ -76,6 +76,20 @@ _OF_THE_QUERY = range(11, 17)
 """Severities of what whoever asks can mend; above are the server's own troubles."""
 
 
+MOST_ROW_BYTES = 64 * 1024 * 1024
+"""Of a row as the server sends it: each of its values is in memory whole."""
+_TOO_LARGE = permanent(
+    Reason.CONFIGURATION,
+    f"has a row of more than {MOST_ROW_BYTES // 1024**2} MiB: name the columns to read without the"
+    " largest, or make the row smaller there",
+    Fault.SCHEMA,
+)
+
+
+class TooLargeError(tds_base.InterfaceError):
+    """A row has more bytes than are read of one."""
+
+
 class LateError(tds_base.InterfaceError):
     """A wait for the server took too long, and the connection was cut for it."""
 
@@ -84,6 +98,8 @@ def kind_by_number(error: tds_base.Error) -> Kind:
     """Return what an error of python-tds means."""
     if isinstance(error, LateError):
         return TIMEOUT
+    if isinstance(error, TooLargeError):
+        return _TOO_LARGE
     if not isinstance(error, tds_base.DatabaseError):
         is_text = isinstance(error.__cause__, UnicodeDecodeError)
         return _UNREADABLE if is_text else UNAVAILABLE

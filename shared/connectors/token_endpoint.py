@@ -1,6 +1,8 @@
 """Ask an authorization server for tokens, as RFC 6749 says, and read what it answers."""
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -54,13 +56,15 @@ def exchange_code(
     return _ask(guard, client, fields)
 
 
-def refresh_tokens(guard: Guard, client: OAuthClient, refresh_token: str) -> Tokens:
+def refresh_tokens(
+    guard: Guard, client: OAuthClient, refresh_token: str, within: timedelta | None = None
+) -> Tokens:
     """Return new tokens for a refresh token, which may be of no use afterwards; raises the same.
 
-    `GrantEndedError` tells that the server takes it no more.
+    `GrantEndedError` tells that the server takes it no more. `within` is all the time there is.
     """
     fields = {"grant_type": "refresh_token", "refresh_token": refresh_token}
-    return _ask(guard, client, fields)
+    return _ask(guard, client, fields, within)
 
 
 def form_of(
@@ -106,22 +110,38 @@ def read_tokens(response: requests.Response) -> Tokens:
     return Tokens(token, refresh if is_usable else None, _life(body.get("expires_in")))
 
 
-def _ask(guard: Guard, client: OAuthClient, fields: Mapping[str, str]) -> Tokens:
+def _ask(
+    guard: Guard, client: OAuthClient, fields: Mapping[str, str], within: timedelta | None = None
+) -> Tokens:
     # Lines of its own: a run that is cut off meanwhile must not lose the answer, in which the only
     # refresh token may be that is still of use.
-    lines = Lines()
+    lines = Lines(within)
     url = client.token_url
     request = form_of(fields, client.client_id, client.client_secret, client.client_login)
     try:
         require_encryption(guard, url)
         session = GuardedSession(guard, lines, origin=origin_of(url), limits=_LIMITS)
-        with lines.watched(), session:
+        with lines.watched(), _cut_after(within, lines), session:
             session.headers["User-Agent"] = "Syncline"
             return read_tokens(session.post(url, **request))
     except SynclineError:
         raise
     except Exception as error:  # noqa: BLE001 (the edge: whatever it is may quote)
         raise access_failure(error) from None
+
+
+@contextmanager
+def _cut_after(within: timedelta | None, lines: Lines) -> Generator[None]:
+    if within is None:
+        yield
+        return
+    timer = threading.Timer(within.total_seconds(), lines.cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _body_of(response: requests.Response) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, cast
+from datetime import datetime
+from typing import Any, TypeVar, cast
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
@@ -20,8 +21,10 @@ from shared.errors import (
     PermanentError,
     Problem,
 )
+from shared.flow.availability import set_status
 from shared.flow.premises import Premise, any_state
 from shared.flow.references import require_referred
+from shared.flow.schedules import Planner, enqueue_planned
 from shared.flow.sources import secrets_of, type_of
 from shared.flow.trigger import RunActiveError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal
@@ -39,10 +42,12 @@ from shared.store.oauth_states import delete_states
 from shared.store.rows import Row
 from shared.store.sources import find_source
 from shared.store.streams import delete_streams
+from shared.store.ticks import as_of
 from shared.store.violations import violation_of
 from shared.store.watermarks import delete_watermarks, find_reading_run
 from shared.store.workspaces import lock_workspace
 
+Written = TypeVar("Written")
 _STREAMS = "streams"
 """The one part of a config that may change without its secrets being given again."""
 
@@ -94,7 +99,7 @@ def create_connector(
 
 
 def change_connector(
-    engine: Engine,
+    planner: Planner,
     principal: Principal,
     key: WrappingKey | None,
     connector: UUID,
@@ -102,6 +107,7 @@ def change_connector(
     name: str | None = None,
     config: Mapping[str, object] | None = None,
     premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> Row:
     """Give a connector another name or config; None leaves it.
 
@@ -110,7 +116,8 @@ def change_connector(
     its password sent to a server of their own. A run in progress ends its slice with the config
     that it has. Streams of which something else is read from now on are read anew: their watermarks
     say nothing about it. For the same reason as its secrets, a connector that a person authorized
-    keeps its grant only while nothing but the streams differs; otherwise it waits for another.
+    keeps its grant only while nothing but the streams differs; otherwise it waits for another. One
+    that need not wait any more is planned from now on, without a backlog.
 
     Raises as `create_connector` and `premise`, `NotFoundError`, `RunActiveError` if a watermark has
     to go while a run reads, and `ConflictError` if somebody else changes the connector at the same
@@ -119,27 +126,34 @@ def change_connector(
     changes: dict[str, Any] = {} if name is None else {"name": name}
     edit = None
     if config is not None:
-        edit = _edit(_source(engine, principal, connector), key, config)
+        edit = _edit(_source(planner.engine, principal, connector), key, config)
         slug = edit.source["connector_type"]
-        require_referred(engine, principal, slug, edit.plain, itself=connector)
+        require_referred(planner.engine, principal, slug, edit.plain, itself=connector)
         changes |= {"config": edit.plain, "secret_pointers": sorted(edit.secrets)}
 
-    def change() -> Row:
-        with engine.begin() as connection:
+    def change() -> tuple[Row, int, datetime]:
+        with planner.engine.begin() as connection:
             lock_workspace(connection, principal.workspace_id)
             row = lock_connector(connection, principal.workspace_id, connector)
             if row is None:
                 raise NotFoundError("There is no such connector.")
             premise(row)
+            at = as_of(connection, now)
             if edit is not None:
                 _require_unchanged(connection, principal, connector, edit)
                 _forget_watermarks(connection, row["id"], edit.source, edit.plain)
-                if edit.is_elsewhere:
-                    changes["status"] = _status_after(row, edit)
-                    _replace_secrets(connection, row, principal, edit)
-            return update_connector(connection, row["id"], changes) if changes else row
+            if changes:
+                is_elsewhere = edit is not None and edit.is_elsewhere
+                row = update_connector(connection, row["id"], changes, is_elsewhere=is_elsewhere)
+            planned = 0
+            if edit is not None and edit.is_elsewhere:
+                _replace_secrets(connection, row, principal, edit)
+                row, planned = _with_status(connection, planner, row, _status_after(row, edit), at)
+            return row, planned, at
 
-    return _with_its_name(name, change)
+    row, planned, at = _with_its_name(name, change)
+    enqueue_planned(planner, principal, planned, at)
+    return row
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +190,14 @@ def _status_after(row: Row, edit: _Edit) -> str:
         return "disabled"
     is_waiting = _needs_grant(row["connector_type"], edit.plain)
     return "pending_authorization" if is_waiting else "connected"
+
+
+def _with_status(
+    connection: Connection, planner: Planner, row: Row, status: str, now: datetime
+) -> tuple[Row, int]:
+    if status == row["status"]:
+        return row, 0
+    return set_status(connection, row["id"], status, now=now, look_ahead=planner.look_ahead)
 
 
 def _replace_secrets(connection: Connection, row: Row, principal: Principal, edit: _Edit) -> None:
@@ -271,7 +293,7 @@ def _but_streams(config: Mapping[str, object]) -> Mapping[str, object]:
     return {name: value for name, value in config.items() if name != _STREAMS}
 
 
-def _with_its_name(name: str | None, write: Callable[[], Row]) -> Row:
+def _with_its_name(name: str | None, write: Callable[[], Written]) -> Written:
     try:
         return write()
     except IntegrityError as error:

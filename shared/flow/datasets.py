@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from shared.config import Settings
 from shared.connectors.dataset.address import DatasetPlace, place_of
 from shared.connectors.dataset.look import DatasetView, look_at_dataset
-from shared.connectors.dataset.readers import let_read, make_reader, revoke_reader
+from shared.connectors.dataset.readers import let_in, let_read, make_reader, revoke_reader
 from shared.domain.access import Principal
 from shared.domain.bigquery_address import BigQueryAddress, is_bigquery, parse_address
 from shared.domain.dataset import dataset_name, reader_role
@@ -75,16 +75,18 @@ def dataset_of(
 def new_reader(engine: Engine, settings: Settings, principal: Principal) -> Reader:
     """Make the login that reads the workspace's datasets, or give it a new password.
 
-    Cut off before its end, it reads a part of them; a repeat completes it. Raises as `make_reader`,
-    and `ConflictError` where datasets have no logins of their own.
+    The password comes last: cut off before its end, an older one is as good as before, and a repeat
+    completes what it reads. Raises as `make_reader`, and `ConflictError` where datasets have no
+    logins of their own.
     """
     if is_bigquery(settings.dataset_url):
         raise _given_by_iam(parse_address(settings.dataset_url))
     role, password = _role(engine, principal.workspace_id), secrets.token_urlsafe(_PASSWORD_BYTES)
-    make_reader(settings.dataset_url, role, password)
+    make_reader(settings.dataset_url, role)
     # Listed only now: of a connector that comes later the first load grants its schema.
     for page in _pages(engine, principal.workspace_id):
         let_read(settings.dataset_url, role, map(dataset_name, page))
+    let_in(settings.dataset_url, role, password)
     return Reader(_place(settings), role, password)
 
 

@@ -10,10 +10,13 @@ _PREFIX = "oauth:"
 """Of the names of tokens among the secrets; those of other secrets are JSON pointers."""
 _ACCESS, _REFRESH = f"{_PREFIX}access_token", f"{_PREFIX}refresh_token"
 _RENEW_AT, _EXPIRES_AT = f"{_PREFIX}renew_at", f"{_PREFIX}expires_at"
+_FETCHED_AT = f"{_PREFIX}fetched_at"
 _EARLY = timedelta(minutes=5)
 """So long before its end a token is renewed, or after half of its life if that is later."""
 _ON_THE_WAY = timedelta(seconds=30)
 """A token that ends sooner is of no use: a request takes a while to arrive."""
+_FRESH = timedelta(seconds=30)
+"""What refuses a token so young refuses its successor as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,7 @@ class Grant:
     refresh_token: str | None = field(repr=False)
     renew_at: datetime | None
     expires_at: datetime | None
+    fetched_at: datetime | None = field(default=None, compare=False)
 
     def is_good(self, now: datetime) -> bool:
         """Tell whether the source should take the access token."""
@@ -33,6 +37,14 @@ class Grant:
         """Tell whether another access token is wanted."""
         return self.renew_at is not None and now >= self.renew_at
 
+    def is_best(self, refused: str | None, now: datetime) -> bool:
+        """Tell whether there is no better access token to be had, even if this one was refused."""
+        if self.refresh_token is None:
+            return self.expires_at is None or now < self.expires_at
+        if self.access_token == refused:
+            return self.fetched_at is not None and now < self.fetched_at + _FRESH
+        return not self.is_due(now)
+
 
 def grant_from(tokens: Tokens, asked_at: datetime, before: Grant | None = None) -> Grant:
     """Return the grant that a token endpoint gave; the refresh token of `before` may go on."""
@@ -41,11 +53,11 @@ def grant_from(tokens: Tokens, asked_at: datetime, before: Grant | None = None) 
         refresh = before.refresh_token
     life = tokens.expires_in
     if life is None:
-        return Grant(tokens.access_token, refresh, None, None)
+        return Grant(tokens.access_token, refresh, None, None, asked_at)
     expires_at = asked_at + life
     early = _ON_THE_WAY if refresh is None else _EARLY
     renew_at = asked_at + max(life - early, life / 2)
-    return Grant(tokens.access_token, refresh, renew_at, expires_at)
+    return Grant(tokens.access_token, refresh, renew_at, expires_at, asked_at)
 
 
 def is_of_grant(name: str) -> bool:
@@ -62,6 +74,7 @@ def read_grant(opened: Mapping[str, str]) -> Grant | None:
         opened.get(_REFRESH),
         _instant(opened.get(_RENEW_AT)),
         _instant(opened.get(_EXPIRES_AT)),
+        _instant(opened.get(_FETCHED_AT)),
     )
 
 
@@ -70,11 +83,16 @@ def with_grant(secrets: Mapping[str, str], grant: Grant) -> dict[str, str]:
     texts = {
         _ACCESS: grant.access_token,
         _REFRESH: grant.refresh_token,
-        _RENEW_AT: None if grant.renew_at is None else grant.renew_at.isoformat(),
-        _EXPIRES_AT: None if grant.expires_at is None else grant.expires_at.isoformat(),
+        _RENEW_AT: _text(grant.renew_at),
+        _EXPIRES_AT: _text(grant.expires_at),
+        _FETCHED_AT: _text(grant.fetched_at),
     }
     others = {name: text for name, text in secrets.items() if not is_of_grant(name)}
     return others | {name: text for name, text in texts.items() if text is not None}
+
+
+def _text(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat()
 
 
 def _instant(text: str | None) -> datetime | None:

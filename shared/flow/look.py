@@ -144,7 +144,7 @@ def _access(lookout: Lookout, row: Row) -> tuple[ConnectorType, SourceAccess]:
         guard=lookout.guard,
         files=files,
         datasets=datasets,
-        access_token=tokens_of(lookout.engine, lookout.key, lookout.guard, row),
+        access_token=tokens_of(lookout.engine, lookout.key, lookout.guard, row, PATIENCE),
     )
 
 

@@ -69,17 +69,20 @@ def begin_authorization(
 
     The browser comes back to `oauth_callback`, and goes from there to `return_to`, a path of ours.
     Raises `NotFoundError`, `ConflictError` for a connector that needs no authorization or is
-    disabled, `InvalidInputError` for a path that is not ours, and `ConfigurationError`.
+    disabled or changed at the same time, `InvalidInputError` for a path that is not ours, and
+    `ConfigurationError`.
     """
     redirect_url, key = _require_set_up(reception)
     _require_own_path(reception, return_to)
-    client = _client(reception, principal, connector)
+    source = _source(reception, principal, connector)
+    client = _client(reception, source)
     state = random_text(secrets.token_bytes(_RANDOM_BYTES))
     verifier = random_text(secrets.token_bytes(_RANDOM_BYTES))
     # Before the transaction: the key may be a service's.
     sealed = seal(key, {_VERIFIER: verifier}, principal.workspace_id, connector)
     values = {
         "state_hash": hash_of_state(state),
+        "access_version": source["access_version"],
         "workspace_id": principal.workspace_id,
         "redirect_uri": redirect_url,
         "return_to": return_to,
@@ -119,6 +122,12 @@ def _store(
         row = lock_connector(connection, principal.workspace_id, connector)
         if row is None:
             raise NotFoundError("There is no such connector.")
+        if row["access_version"] != values["access_version"]:
+            # The browser would be sent to one provider, and its code to another.
+            raise ConflictError(
+                "Somebody changed this connector at the same time: authorize it again.",
+                code="changed_meanwhile",
+            )
         at = as_of(connection, now)
         who = {"connector_id": row["id"], "asked_by": find_name_of(connection, principal)}
         insert_state(connection, {**values, **who, "expires_at": at + _LIFE})
@@ -165,11 +174,15 @@ def _require_own_path(reception: Reception, return_to: str | None) -> None:
         )
 
 
-def _client(reception: Reception, principal: Principal, connector: UUID) -> OAuthClient:
+def _source(reception: Reception, principal: Principal, connector: UUID) -> Row:
     with single_statements(reception.engine) as connection:
         row = find_source(connection, principal.workspace_id, connector)
     if row is None:
         raise NotFoundError("There is no such connector.")
+    return row
+
+
+def _client(reception: Reception, row: Row) -> OAuthClient:
     client = config_of(row, type_of(row), reception.key).oauth_client()
     if client is None:
         raise ConflictError(

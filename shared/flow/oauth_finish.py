@@ -1,17 +1,19 @@
 """Finish an authorization: its state is used once, its tokens are stored, its first sync starts."""
 
 import logging
-from collections.abc import Mapping
+import threading
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared.clock import utc_now
+from shared.clock import monotonic, utc_now
 from shared.connectors.oauth_client import OAuthClient, Tokens
 from shared.connectors.oauth_failures import oauth_failure
+from shared.crash_points import CrashPoint, reach
 from shared.domain.fault import Fault
 from shared.domain.oauth import hash_of_state, is_issuer, request_of_state
 from shared.domain.run import Reason, TriggerType, interactive_key
@@ -22,30 +24,33 @@ from shared.errors import (
     NotFoundError,
     PermanentError,
     SynclineError,
+    TransientError,
 )
 from shared.flow.availability import set_status
 from shared.flow.enqueue import enqueue_workspace
+from shared.flow.gate import Gate
 from shared.flow.grants import Grant, grant_from, with_grant
 from shared.flow.oauth_begin import verifier_of
 from shared.flow.schedules import Planner
-from shared.flow.sources import config_of, opened_secrets, type_of, without_grant
-from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
+from shared.flow.sources import config_of, opened_secrets, type_of
+from shared.gcp.sealing import SealedSecrets, Sealer, WrappingKey, make_sealer, unseal
 from shared.late_imports import importing
 from shared.logs import class_and_place, log_event
-from shared.store.connectors import lock_connector, update_connector
+from shared.store.connectors import forget_health, lock_connector
 from shared.store.engine import single_statements
 from shared.store.oauth_grants import store_granted
-from shared.store.oauth_states import use_state
+from shared.store.oauth_states import find_workspace_of_state, use_state
 from shared.store.rows import Row
-from shared.store.runs import find_active_run, insert_interactive_run
+from shared.store.runs import find_active_run, find_run_of_key, insert_interactive_run
 from shared.store.schedules import find_schedule_of
 from shared.store.sources import find_source
 from shared.store.ticks import as_of
 from shared.store.workspaces import lock_workspace
 
 _log = logging.getLogger(__name__)
-_TRIES = 5
-"""To store a grant while its connector's tokens are renewed."""
+_PATIENCE = timedelta(seconds=20)
+"""To store a grant, of which there is no other: for trouble of ours to pass, and for renewals."""
+_PAUSE_SECONDS = 0.5
 
 
 class Ending(StrEnum):
@@ -79,11 +84,12 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What finishing an authorization takes."""
+    """What finishing an authorization takes; `gate` bounds how many wait for their providers."""
 
     planner: Planner
     key: WrappingKey | None
     guard: Guard
+    gate: Gate
 
 
 UNKNOWN = Finished(
@@ -103,15 +109,27 @@ def finish_authorization(
     """Use the state of an authorization, exchange its code, and start the connector's first sync.
 
     The connector changes in one transaction with the run, or not at all. A repeat is `UNKNOWN`, and
-    starts nothing. Raises `ConfigurationError`.
+    starts nothing. Raises `ConfigurationError`, and `BusyError`, which leaves the state as it is.
     """
     state_hash = hash_of_state(callback.state)
     if state_hash is None:
         return UNKNOWN
     with single_statements(office.planner.engine) as connection:
+        workspace_id = find_workspace_of_state(connection, state_hash)
+    if workspace_id is None:
+        return UNKNOWN
+    with office.gate.passed(workspace_id):
+        return _inside(office, callback, state_hash, now)
+
+
+def _inside(
+    office: Office, callback: Callback, state_hash: bytes, now: datetime | None
+) -> Finished:
+    with single_statements(office.planner.engine) as connection:
         state = use_state(connection, state_hash, now=now)
     if state is None:
         return UNKNOWN
+    reach(CrashPoint.STATE_USED)
     try:
         finished = _finish(office, callback, state, state_hash, now)
     except ConfigurationError:
@@ -127,7 +145,7 @@ def _finish(
 ) -> Finished:
     source = _source(office, state)
     client = config_of(source, type_of(source), office.key).oauth_client()
-    if client is None:
+    if client is None or source["access_version"] != state["access_version"]:
         raise _changed()
     if not is_issuer(callback.issuer, client.issuer, client.authorization_url):
         raise PermanentError(
@@ -141,15 +159,53 @@ def _finish(
         return Finished(Ending.DENIED, _DENIED)
     if callback.code is None:
         raise oauth_failure(callback.error or "")
+    # Before the provider is asked, as in a renewal.
+    sealer = make_sealer(_required_key(office), state["workspace_id"], state["connector_public_id"])
     asked_at = utc_now()
     tokens = _exchange(office, client, state, callback.code)
-    grant = grant_from(tokens, asked_at)
-    for _ in range(_TRIES):
-        sentence = _connected(office, state, state_hash, source, grant, now)
+    reach(CrashPoint.CODE_EXCHANGED)
+    sentence = _stored(office, state, state_hash, sealer, grant_from(tokens, asked_at), now)
+    _tell(state, Ending.CONNECTED, sentence)
+    return Finished(Ending.CONNECTED, sentence)
+
+
+def _stored(
+    office: Office,
+    state: Row,
+    state_hash: bytes,
+    sealer: Sealer,
+    grant: Grant,
+    now: datetime | None,
+) -> str:
+    """Store a grant and connect its connector, however often that takes; return a sentence.
+
+    The code cannot be exchanged again: trouble of ours is waited out, for as long as a person
+    waits. Raises `TransientError` after that.
+    """
+    until = monotonic() + _PATIENCE.total_seconds()
+    while True:
+        error: Exception | None = None
+        try:
+            sentence = _connected(office, state, state_hash, sealer, grant, now)
+        except (SQLAlchemyError, TransientError) as trouble:
+            sentence, error = None, trouble
         if sentence is not None:
-            _tell(state, Ending.CONNECTED, sentence)
-            return Finished(Ending.CONNECTED, sentence)
-    raise ConflictError("The connector was busy with its former authorization: authorize it again.")
+            return sentence
+        if monotonic() >= until:
+            raise TransientError(
+                "Syncline could not store the authorization, for trouble of its own: authorize the"
+                " connector again."
+            ) from error
+        log_event(
+            _log,
+            logging.WARNING,
+            "grant_stored_late",
+            "An authorization could not be stored yet",
+            connector_id=state["connector_public_id"],
+            workspace_id=state["workspace_id"],
+            error_class=None if error is None else class_and_place(error),
+        )
+        threading.Event().wait(_PAUSE_SECONDS)
 
 
 def _exchange(office: Office, client: OAuthClient, state: Row, code: str) -> Tokens:
@@ -171,27 +227,24 @@ def _connected(
     office: Office,
     state: Row,
     state_hash: bytes,
-    source: Row,
+    sealer: Sealer,
     grant: Grant,
     now: datetime | None,
 ) -> str | None:
     """Store a grant and connect its connector; None if its secrets changed at this moment.
 
-    `source` is what the code was exchanged with: what has other settings by now is not connected.
+    What has other settings by now than those that the code was exchanged with is not connected.
     """
     planner, workspace_id = office.planner, state["workspace_id"]
     newest = _source(office, state)
-    opened = opened_secrets(newest, office.key)
-    _require_same(office, source, newest, opened)
-    secrets = with_grant(opened, grant)
-    sealed = seal(_required_key(office), secrets, workspace_id, state["connector_public_id"])
+    _require_same(state, newest)
+    sealed = sealer.seal(with_grant(opened_secrets(newest, office.key), grant))
     with planner.engine.begin() as connection:
         lock_workspace(connection, workspace_id)
         row = lock_connector(connection, workspace_id, state["connector_public_id"])
         if row is None:
             raise NotFoundError("The connector was deleted meanwhile.")
-        if row["config"] != newest["config"]:
-            return None
+        _require_same(state, row)
         at = as_of(connection, now)
         is_stored = store_granted(
             connection,
@@ -241,20 +294,24 @@ def _started(
     now: datetime,
 ) -> str:
     """Connect a connector and write its first run, unless it is disabled; return a sentence."""
+    forget_health(connection, row["id"])
     if row["status"] == "disabled":
         return "The connector is authorized. It is disabled: enable it to sync it."
     if row["status"] != "connected":
         set_status(connection, row["id"], "connected", now=now, look_ahead=planner.look_ahead)
-    update_connector(connection, row["id"], {"health": "unknown", "health_reason": None})
     if find_active_run(connection, workspace_id, row["id"], now=now) is not None:
         return "The connector is connected. A sync of it is under way already."
-    schedule = find_schedule_of(connection, row["id"])
     request = request_of_state(state_hash)
+    key = interactive_key(row["public_id"], TriggerType.OAUTH_CALLBACK, request)
+    if find_run_of_key(connection, key) is not None:
+        # The answer to a commit was lost, and its run is over already.
+        return "The connector is connected, and its first sync is done."
+    schedule = find_schedule_of(connection, row["id"])
     values = {
         "workspace_id": workspace_id,
         "connector_id": row["id"],
         "trigger_type": TriggerType.OAUTH_CALLBACK,
-        "idempotency_key": interactive_key(row["public_id"], TriggerType.OAUTH_CALLBACK, request),
+        "idempotency_key": key,
         "not_before_at": now,
     }
     if schedule is not None:
@@ -271,10 +328,9 @@ def _source(office: Office, state: Row) -> Row:
     return row
 
 
-def _require_same(office: Office, before: Row, after: Row, opened: Mapping[str, str]) -> None:
-    """Raise `ConflictError` if a connector got other settings or secrets than it had."""
-    known = without_grant(opened_secrets(before, office.key))
-    if before["config"] != after["config"] or known != without_grant(opened):
+def _require_same(state: Row, row: Row) -> None:
+    """Raise `ConflictError` if a connector has other settings than it was authorized for."""
+    if row["access_version"] != state["access_version"]:
         raise _changed()
 
 

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from shared.clock import monotonic
 from shared.flow.look import CheckReport, Lookout, look_at
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.store.sources import claim_looks, last_workspace, put_off_asleep
@@ -36,22 +36,24 @@ def look_at_quiet_connectors(
 ) -> int:
     """Check connectors whose look is due until there are none or `budget` is over.
 
-    Returns how many. What it does not come to is left to the next minute's.
+    Returns how many. What it does not come to is left to the next minute's. A look that fails by a
+    fault of ours harms no other, and is made again a day later.
     """
     until = monotonic() + budget.total_seconds()
     reports: list[CheckReport] = []
     turns = _Turns(lookout, now)
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="look") as pool:
-        pending: set[Future[CheckReport]] = set()
+        pending: dict[Future[CheckReport], Row] = {}
         while True:
             rows = turns.take() if len(pending) < AT_ONCE and monotonic() < until else ()
-            pending |= {pool.submit(look_at, lookout, row) for row in rows}
+            pending |= {pool.submit(look_at, lookout, row): row for row in rows}
             if not pending:
                 break
             if rows and len(pending) < AT_ONCE:
                 continue
-            done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            reports += [one.result() for one in done]
+            done, _ = wait(pending, return_when=FIRST_COMPLETED)
+            found = (_report(one, pending.pop(one)) for one in done)
+            reports += [report for report in found if report is not None]
     if reports:
         log_event(
             _log,
@@ -62,6 +64,24 @@ def look_at_quiet_connectors(
             with_findings=sum(bool(report.findings) for report in reports),
         )
     return len(reports)
+
+
+def _report(look: Future[CheckReport], row: Row) -> CheckReport | None:
+    """Return what a look that is over found; None if it failed, which is logged."""
+    error = look.exception()
+    if error is None:
+        return look.result()
+    if not isinstance(error, Exception):
+        raise error
+    log_event(
+        _log,
+        logging.ERROR,
+        "look_failed",
+        "What a look at a connector found could not be kept",
+        connector_id=row["connector_public_id"],
+        error_class=class_and_place(error),
+    )
+    return None
 
 
 class _Turns:

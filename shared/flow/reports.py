@@ -170,9 +170,9 @@ def _receipts(desk: Desk, connector: UUID) -> Generator[Receipts]:
     with (
         _told(),
         lines.watched(),
-        turn_of(connector, desk.dataset_url, _TURN_WAIT, _leave_alone, lines) as connection,
+        turn_of(connector, desk.dataset_url, _TURN_WAIT, _leave_alone, lines) as turn,
     ):
-        yield Receipts(connection, dataset_name(connector), connector)
+        yield Receipts(turn.connection, dataset_name(connector), connector)
 
 
 def _leave_alone() -> None:

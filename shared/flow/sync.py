@@ -101,6 +101,7 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
     request = SyncRequest(
         run_id=facts["public_id"],
         connector_id=facts["connector_public_id"],
+        workspace_id=facts["workspace_public_id"],
         config=config_of(facts, type_, job.key),
         watermarks={
             mark["stream"]: Watermark(mark["stream"], mark["cursor"], mark["value"])
@@ -113,6 +114,9 @@ def _sync(job: SyncJob, confirm_lease: ConfirmLease, has_time: HasTime) -> Finis
         period_at=facts["nominal_at"],
         is_by_hand=facts["period_at"] is None,
         timezone=facts["timezone"],
+        landed=frozenset(
+            mark["stream"] for mark in facts["watermarks"] or () if mark["has_landed"]
+        ),
         datasets=datasets_at_lease(facts, type_, job.dataset_url),
         positions=facts["positions"],
         has_time=has_time,

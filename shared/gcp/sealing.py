@@ -7,7 +7,7 @@ copied into another row does not open.
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 from uuid import UUID
 
@@ -63,16 +63,36 @@ class SealedSecrets:
     key_version: str
 
 
+@dataclass(frozen=True, slots=True)
+class Sealer:
+    """A data key of one connector that is wrapped already: to seal with it takes no service."""
+
+    data_key: bytes = field(repr=False)
+    wrapped: WrappedKey
+    workspace_id: int
+    connector: UUID
+
+    def seal(self, secrets: Mapping[str, str]) -> SealedSecrets:
+        """Encrypt secrets under a nonce of their own."""
+        nonce = os.urandom(_NONCE_BYTES)
+        associated = _associated(self.workspace_id, self.connector, self.wrapped.version)
+        plain = json.dumps(dict(secrets)).encode()
+        ciphertext = AESGCM(self.data_key).encrypt(nonce, plain, associated)
+        return SealedSecrets(ciphertext, nonce, self.wrapped.wrapped, self.wrapped.version)
+
+
+def make_sealer(key: WrappingKey, workspace_id: int, connector: UUID) -> Sealer:
+    """Return what seals for one connector; raise what `WrappingKey` raises."""
+    data_key = AESGCM.generate_key(bit_length=_KEY_BITS)
+    wrapped = key.wrap(data_key, _context(workspace_id, connector))
+    return Sealer(data_key, wrapped, workspace_id, connector)
+
+
 def seal(
     key: WrappingKey, secrets: Mapping[str, str], workspace_id: int, connector: UUID
 ) -> SealedSecrets:
     """Encrypt secrets for one connector; raise what `WrappingKey` raises."""
-    data_key = AESGCM.generate_key(bit_length=_KEY_BITS)
-    wrapped = key.wrap(data_key, _context(workspace_id, connector))
-    nonce = os.urandom(_NONCE_BYTES)
-    associated = _associated(workspace_id, connector, wrapped.version)
-    ciphertext = AESGCM(data_key).encrypt(nonce, json.dumps(dict(secrets)).encode(), associated)
-    return SealedSecrets(ciphertext, nonce, wrapped.wrapped, wrapped.version)
+    return make_sealer(key, workspace_id, connector).seal(secrets)
 
 
 def unseal(

@@ -19,6 +19,7 @@ _PUBLIC = (
     workspace_connector.c.config,
     workspace_connector.c.secret_pointers,
     workspace_connector.c.status,
+    workspace_connector.c.access_version,
     workspace_connector.c.health,
     workspace_connector.c.health_reason,
     workspace_connector.c.health_next_check_at,
@@ -78,12 +79,21 @@ def lock_connector(connection: Connection, workspace_id: int, public_id: object)
     return connection.execute(query).mappings().one_or_none()
 
 
-def update_connector(connection: Connection, connector_id: int, values: dict[str, Any]) -> Row:
+def update_connector(
+    connection: Connection,
+    connector_id: int,
+    values: dict[str, Any],
+    *,
+    is_elsewhere: bool = False,
+) -> Row:
     """Change what people set of a connector and return what the API shows of it.
 
-    Of a new config nothing is known: its health is unknown, and it is looked at next.
+    Of a new config nothing is known: its health is unknown, and it is looked at next. One that
+    `is_elsewhere` takes no grant that was given for an older one.
     """
     values = {**values, "version": workspace_connector.c.version + 1}
+    if is_elsewhere:
+        values = {**values, "access_version": workspace_connector.c.access_version + 1}
     if "config" in values:
         values |= {
             "config_version": workspace_connector.c.config_version + 1,
@@ -93,6 +103,20 @@ def update_connector(connection: Connection, connector_id: int, values: dict[str
         }
     query = update(workspace_connector).where(workspace_connector.c.id == connector_id)
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
+
+
+def forget_health(connection: Connection, connector_id: int) -> None:
+    """Know nothing of a connector's health any more, whatever runs and looks under way will say."""
+    query = (
+        update(workspace_connector)
+        .where(workspace_connector.c.id == connector_id)
+        .values(
+            config_version=workspace_connector.c.config_version + 1,
+            health=Health.UNKNOWN,
+            health_reason=None,
+        )
+    )
+    connection.execute(query)
 
 
 def replace_credential(
@@ -201,7 +225,7 @@ def replace_seal(
         .where(connector_credential.c.workspace_id == before["workspace_id"])
         .where(connector_credential.c.connector_id == before["connector_id"])
         .where(connector_credential.c.token_version == before["token_version"])
-        .where(connector_credential.c.key_version == before["key_version"])
+        .where(connector_credential.c.nonce == before["nonce"])
         .values(
             ciphertext=ciphertext, nonce=nonce, wrapped_key=wrapped_key, key_version=key_version
         )

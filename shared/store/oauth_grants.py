@@ -12,13 +12,23 @@ _LONGEST_REASON = 500
 
 
 def take_refresh_lease(
-    connection: Connection, connector_id: int, token_version: int, *, lease: timedelta
+    connection: Connection,
+    connector_id: int,
+    token_version: int,
+    *,
+    access_version: int,
+    lease: timedelta,
 ) -> datetime | None:
     """Take the right to renew tokens; return until when, None if another worker has it.
 
-    None too if they are not those of `token_version` any more.
+    None too if they are not those of the two versions any more.
     """
-    parameters = {"connector_id": connector_id, "token_version": token_version, "lease": lease}
+    parameters = {
+        "connector_id": connector_id,
+        "token_version": token_version,
+        "access_version": access_version,
+        "lease": lease,
+    }
     return connection.execute(load_sql("take_refresh_lease"), parameters).scalar_one_or_none()
 
 
@@ -38,16 +48,18 @@ def store_refreshed(
     connector_id: int,
     token_version: int,
     *,
+    access_version: int,
     expires_at: datetime | None,
     ciphertext: bytes,
     nonce: bytes,
     wrapped_key: bytes,
     key_version: str,
 ) -> bool:
-    """Store secrets with renewed tokens; return whether they were still those of the version."""
+    """Store secrets with renewed tokens; return whether they were still those of the versions."""
     parameters = {
         "connector_id": connector_id,
         "token_version": token_version,
+        "access_version": access_version,
         "expires_at": expires_at,
         "ciphertext": ciphertext,
         "nonce": nonce,
@@ -111,7 +123,8 @@ def note_lost_grant(
 ) -> bool:
     """Let a connector wait for another authorization; return whether its tokens are still those.
 
-    One that is not `connected` keeps its status. The caller holds the workspace and the connector.
+    One that is not `connected` keeps its status. The caller holds the workspace and the connector,
+    and knows that its `access_version` is what the tokens are for.
     """
     version = connection.execute(
         select(connector_credential.c.token_version)
@@ -123,7 +136,7 @@ def note_lost_grant(
     connection.execute(
         update(connector_credential)
         .where(connector_credential.c.connector_id == connector_id)
-        .values(refresh_lease_expires_at=None)
+        .values(authorized_at=None, refresh_lease_expires_at=None)
     )
     connection.execute(
         update(workspace_connector)

@@ -10,9 +10,22 @@ from shared.store.rows import Row
 from shared.store.sql import load_sql
 from shared.store.tables import oauth_state, workspace_connector
 
+_MOST = 5
+"""Of one connector: a person has so many tabs open, and only a script has more."""
+
 
 def insert_state(connection: Connection, values: dict[str, Any]) -> None:
-    """Store a state."""
+    """Store a state, and forget the oldest of its connector beyond the most that it may have.
+
+    The caller holds the connector.
+    """
+    too_many = (
+        select(oauth_state.c.state_hash)
+        .where(oauth_state.c.connector_id == values["connector_id"])
+        .order_by(oauth_state.c.expires_at.desc())
+        .offset(_MOST - 1)
+    )
+    connection.execute(delete(oauth_state).where(oauth_state.c.state_hash.in_(too_many)))
     connection.execute(insert(oauth_state).values(values))
 
 
@@ -27,6 +40,12 @@ def prune_states(connection: Connection, *, now: datetime, page: int) -> int:
     )
     query = delete(oauth_state).where(oauth_state.c.state_hash.in_(ended))
     return connection.execute(query).rowcount
+
+
+def find_workspace_of_state(connection: Connection, state_hash: bytes) -> int | None:
+    """Return the internal key of the workspace in which a state was made; None if it is none."""
+    query = select(oauth_state.c.workspace_id).where(oauth_state.c.state_hash == state_hash)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def use_state(connection: Connection, state_hash: bytes, *, now: datetime | None) -> Row | None:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, insert
+from sqlalchemy import Connection, RowMapping, insert, select
 
 from shared.domain.retry import backoff, identity_of
 from shared.domain.run import TriggerType
@@ -146,6 +146,12 @@ def insert_interactive_run(
     }
     connection.execute(insert(sync_log_event).values(event))
     return row
+
+
+def find_run_of_key(connection: Connection, idempotency_key: str) -> int | None:
+    """Return the internal key of the run with an idempotency key, if there is one."""
+    query = select(sync_log.c.id).where(sync_log.c.idempotency_key == idempotency_key)
+    return connection.execute(query).scalar_one_or_none()
 
 
 def find_active_run(

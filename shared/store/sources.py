@@ -20,6 +20,7 @@ def find_source(connection: Connection, workspace_id: int, public_id: object) ->
             workspace_connector.c.connector_type,
             workspace_connector.c.config,
             workspace_connector.c.config_version,
+            workspace_connector.c.access_version,
             workspace_connector.c.secret_pointers,
             workspace_connector.c.status,
             workspace.c.slug.label("workspace_slug"),

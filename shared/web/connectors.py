@@ -123,7 +123,7 @@ def change(connector: uuid.UUID, body: ConnectorChangesBody) -> dict[str, Any]:
     A config is taken as a whole; its secrets stay while nothing but `streams` differs.
     """
     row = change_connector(
-        wiring().engine,
+        planner(),
         principal(),
         wiring().key,
         connector,

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -9,7 +10,9 @@ from shared.connectors.dataset.address import DatasetPlace
 from shared.connectors.dataset.look import DatasetTable
 from shared.domain.access import Role
 from shared.domain.bigquery_address import BigQueryAddress
+from shared.errors import BusyError
 from shared.flow.datasets import dataset_of, end_reader, new_reader
+from shared.flow.gate import Gate
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
 from shared.web.operations import DATASET_PROBLEMS, Answers
@@ -22,6 +25,9 @@ _NO_ADDRESS = (
     " which address others do: ask who runs it to set SYNCLINE_DATASET_PUBLIC_URL."
 )
 
+_gate = Gate(at_once=4, of_one=2, what="looks at datasets", pause=timedelta(seconds=5))
+"""A look may take 10 seconds, and an instance serves few requests at once."""
+
 routes = Routes("datasets", "/api/v2", tag="Datasets")
 
 
@@ -30,12 +36,17 @@ routes = Routes("datasets", "/api/v2", tag="Datasets")
     "/connectors/<uuid:connector>/dataset",
     "read_dataset",
     Role.VIEWER,
-    Answers(HTTPStatus.OK, Dataset, DATASET_PROBLEMS),
+    Answers(
+        HTTPStatus.OK,
+        Dataset,
+        {**DATASET_PROBLEMS, HTTPStatus.TOO_MANY_REQUESTS: (BusyError.code,)},
+    ),
 )
 def read(connector: uuid.UUID) -> dict[str, Any]:
     """Tell where a connector's records are, with its tables, their rows and how fresh they are."""
     parts = wiring()
-    found = dataset_of(parts.engine, parts.settings, principal(), connector)
+    with _gate.passed(principal().workspace_id):
+        found = dataset_of(parts.engine, parts.settings, principal(), connector)
     streams = {row["dataset_table"]: row for row in found.streams}
     rejects = found.view.rejects
     return {

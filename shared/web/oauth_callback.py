@@ -3,6 +3,7 @@
 import base64
 import logging
 from collections.abc import Mapping
+from datetime import timedelta
 from hashlib import sha256
 from html import escape
 from urllib.parse import urlencode
@@ -12,7 +13,8 @@ from werkzeug.wrappers import Request, Response
 
 from shared.egress.addresses import AddressPolicy
 from shared.egress.guard import Guard
-from shared.errors import SynclineError
+from shared.errors import BusyError, SynclineError
+from shared.flow.gate import Gate
 from shared.flow.oauth_finish import (
     UNKNOWN,
     Callback,
@@ -26,6 +28,7 @@ from shared.logs import bind_trace, class_and_place, log_event
 from shared.wiring import Wiring
 
 _log = logging.getLogger(__name__)
+_gate = Gate(at_once=8, of_one=3, what="authorizations", pause=timedelta(seconds=5))
 _LONGEST = {"state": 100, "code": 4_096, "error": 200, "iss": 1_000}
 """Of each parameter, in characters."""
 _STYLE = (
@@ -65,6 +68,9 @@ def answer_callback(wiring: Wiring, request: Request) -> Response:
     try:
         callback = _callback(request.args)
         finished = UNKNOWN if callback is None else finish_authorization(_office(wiring), callback)
+    except BusyError as error:
+        headers = {"Retry-After": f"{error.retry_after.total_seconds():.0f}"}
+        return _page(429, "Not connected yet", f"{error} Reload this page for that.", headers)
     except Exception as error:  # noqa: BLE001 (the edge between us and the browser)
         log_event(
             _log,
@@ -97,7 +103,7 @@ def _callback(given: MultiDict[str, str]) -> Callback | None:
 def _office(wiring: Wiring) -> Office:
     settings = wiring.settings
     planner = Planner(wiring.engine, wiring.open_queue, settings.look_ahead)
-    return Office(planner, wiring.key, Guard(AddressPolicy(settings.allowed_networks)))
+    return Office(planner, wiring.key, Guard(AddressPolicy(settings.allowed_networks)), _gate)
 
 
 def _answer(wiring: Wiring, finished: Finished) -> Response:

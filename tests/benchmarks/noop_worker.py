@@ -4,7 +4,7 @@ from pydantic import BaseModel
 
 from functions.worker.main import worker
 from shared.connectors.base import ConfirmLease, SyncRequest, SyncResult
-from shared.flow import sync
+from shared.flow import sources
 
 
 class _AnyConfig(BaseModel):
@@ -19,6 +19,6 @@ class _Noop:
         return SyncResult(0, 0, 0, 0, ())
 
 
-sync.connector_type = lambda _slug: _Noop()
+sources.connector_type = lambda _slug: _Noop()
 
 __all__ = ["worker"]

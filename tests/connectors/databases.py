@@ -138,6 +138,7 @@ class Shop:
         self.files = files or FilesRoot()
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
+        self.landed: set[str] = set()
         self.positions: dict[str, Position] = {}
         self._run_id = uuid4()
 
@@ -149,6 +150,7 @@ class Shop:
             watermarks=dict(self.watermarks),
             dataset_url=self.dataset.dsn,
             dataset_name=DATASET,
+            landed=frozenset(self.landed),
             positions=self.positions,
             has_time=has_time,
             guard=LOOPBACK,
@@ -163,6 +165,8 @@ class Shop:
             self._run_id = uuid4()  # slices of one run share it
         result = self.type.sync(self.request(has_time), confirm_lease)
         self.watermarks |= {watermark.stream: watermark for watermark in result.watermarks}
+        self.landed |= {watermark.stream for watermark in result.watermarks}
+        self.landed |= {name for name, table in result.finished.items() if table is not None}
         self.positions = json.loads(json.dumps(result.positions or {}))
         return result
 

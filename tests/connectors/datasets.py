@@ -1,6 +1,6 @@
 """A connector whose records land in either dataset, for what is promised of both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -20,3 +20,7 @@ class AnyShop(Shop):
         self.fence += 1
         request = super().request(has_time)
         return replace(request, dataset_url=self.dataset_url, fence=self.fence)
+
+
+NewShop = Callable[..., AnyShop]
+"""Makes a connector that reads the table orders, with the settings of its stream."""

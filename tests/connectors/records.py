@@ -29,9 +29,11 @@ class Records:
     key: tuple[str, ...] = ("id",)
     is_whole: bool = False
     stream: str = STREAM
+    dataset_url: str | None = None
     connector_id: UUID = field(default_factory=uuid4)
     positions: dict[str, Position] = field(default_factory=dict[str, Position])
     run_id: UUID = field(default_factory=uuid4)
+    fence: int = 0
 
     def load(
         self,
@@ -47,6 +49,7 @@ class Records:
         """
         from shared.connectors.runner import run_streams  # noqa: PLC0415 (dlt is slow to import)
 
+        self.fence += 1
         content = pages or ([records] if records else [])
 
         def opened(time: "StreamTime") -> "Stream":
@@ -66,7 +69,8 @@ class Records:
             connector_id=self.connector_id,
             config=_NoSettings(),  # pyright: ignore[reportArgumentType] (nobody asks it for streams)
             watermarks={},
-            dataset_url=self.dataset.dsn,
+            dataset_url=self.dataset_url or self.dataset.dsn,
+            fence=self.fence,
             dataset_name=DATASET,
             positions=dict(self.positions),
         )

@@ -133,7 +133,7 @@ def test_it_syncs_in_one_piece_and_in_slices_and_follows_deletions(
     monkeypatch.setattr(f"shared.connectors.{SLUG}.sync.PAGE_ROWS", 3)
     sliced = replace(request, run_id=uuid4(), has_time=never_has_time)
     first = _sync(sliced)
-    assert first.positions == {"orders": {"records": 3}}
+    assert first.positions == {"orders": {"records": 3, "landed": True}}
     last = _sync(replace(sliced, positions=first.positions))
     assert (last.positions, last.metadata["records_deleted"]) == (None, 1)
     assert dataset.rows(rows) == whole[1:]

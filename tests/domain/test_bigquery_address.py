@@ -21,6 +21,12 @@ def test_an_emulator_of_this_machine_is_named_by_its_endpoint() -> None:
     assert address.endpoint == "http://127.0.0.1:9050"
 
 
+def test_what_a_query_may_cost_at_most_is_an_option() -> None:
+    address = parse_address("bigquery://acme-data/EU?maximum_bytes_billed=1000000000")
+    assert (address.maximum_bytes_billed, address.endpoint) == (1_000_000_000, None)
+    assert parse_address("bigquery://acme-data/EU").maximum_bytes_billed is None
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [("bigquery://a/b", True), ("postgresql://host/db", False), ("host=db port=5432", False)],
@@ -40,6 +46,10 @@ def test_the_scheme_tells_which_dataset_it_is(url: str, expected: bool) -> None:
         "bigquery://acme-data/EU/more",
         "bigquery://acme-data/EU#part",
         "bigquery://acme-data/EU?dataset=x",
+        "bigquery://acme-data/EU?maximum_bytes_billed=",
+        "bigquery://acme-data/EU?maximum_bytes_billed=0",
+        "bigquery://acme-data/EU?maximum_bytes_billed=1e9",
+        "bigquery://acme-data/EU?maximum_bytes_billed=-canary",
         "bigquery://acme-data/EU?endpoint=",
         "bigquery://acme-data/EU?endpoint=http://10.0.0.1:9050",
         "bigquery://acme-data/EU?endpoint=http://localhost.example:9050",

@@ -116,7 +116,8 @@ class LedgerConnector:
         tally: list[int],
     ) -> None:
         turn = turn_of(request.connector_id, request.dataset_url, _LOAD_WAIT, confirm_lease)
-        with turn as connection:
+        with turn as held:
+            connection = held.connection
             confirm_lease()
             reach(CrashPoint.TURN_TAKEN)
             # As in a real load, a merge commits only while the lease is held.

@@ -128,14 +128,9 @@ def test_a_sync_in_slices_loses_nothing_when_any_of_them_is_killed(
     assert tally.rescues > 0
 
 
-def test_a_real_sync_in_slices_loses_nothing_when_any_of_them_is_killed(
-    new_world: MakeWorld, prove: Prove
-) -> None:
-    connectors, periods = rounds((3, 2), (12, 12))
-    seed = new_seed("real slices")
-    world = new_world(connectors=connectors, periods=periods, records=4 * PAGE_ROWS + 2)
-    use_datasets_of_dlt(world)
-    plan = Plan(
+def _page_by_page(seed: int) -> Plan:
+    """Return a plan in which the database connector reads one page a slice, and is killed."""
+    return Plan(
         seed,
         is_real=True,
         lease=timedelta(seconds=2),
@@ -147,6 +142,16 @@ def test_a_real_sync_in_slices_loses_nothing_when_any_of_them_is_killed(
         mutants=(name_of(read_small_pages),),
         limit=timedelta(minutes=rounds(4, 20)),
     )
+
+
+def test_a_real_sync_in_slices_loses_nothing_when_any_of_them_is_killed(
+    new_world: MakeWorld, prove: Prove
+) -> None:
+    connectors, periods = rounds((3, 2), (12, 12))
+    seed = new_seed("real slices")
+    world = new_world(connectors=connectors, periods=periods, records=4 * PAGE_ROWS + 2)
+    use_datasets_of_dlt(world)
+    plan = _page_by_page(seed)
 
     tally = prove("the database connector in slices, killed at random", world, plan)
 
@@ -164,18 +169,7 @@ def test_a_full_refresh_in_slices_deletes_what_is_gone_and_nothing_else_whoever_
         connectors=connectors, periods=periods, records=4 * PAGE_ROWS + 2, is_whole=True
     )
     use_datasets_of_dlt(world)
-    plan = Plan(
-        seed,
-        is_real=True,
-        lease=timedelta(seconds=2),
-        slice=timedelta(milliseconds=1),  # each reads one page
-        workers=4,
-        kills=0.4,
-        growth=0.5,
-        queue=QueueFaults(seed, twice=0.05, at_once=0.05),
-        mutants=(name_of(read_small_pages),),
-        limit=timedelta(minutes=rounds(4, 20)),
-    )
+    plan = _page_by_page(seed)
 
     tally = prove("full refreshes in slices, killed at random", world, plan)
 

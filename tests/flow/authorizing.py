@@ -1,16 +1,18 @@
 """A person who authorizes connectors at a real authorization server, and the rows of it all."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Engine, text
 
 from shared.flow.connectors import create_connector
+from shared.flow.gate import Gate
 from shared.flow.grants import Grant, read_grant
 from shared.flow.oauth_begin import Reception, begin_authorization
 from shared.flow.oauth_finish import Callback, Finished, Office, finish_authorization
-from shared.flow.oauth_tokens import GrantedTokens
+from shared.flow.oauth_tokens import GrantedTokens, tokens_of
 from shared.flow.schedules import Planner
 from shared.flow.sources import opened_secrets
 from shared.gcp.sealing import WrappingKey
@@ -23,6 +25,11 @@ from tests.loopback import LOOPBACK
 REDIRECT_URL = "http://127.0.0.1:1/callback"
 
 
+def make_gate(at_once: int) -> Gate:
+    """Return a gate for so many callbacks at once."""
+    return Gate(at_once=at_once, of_one=at_once, what="authorizations", pause=timedelta(seconds=1))
+
+
 @dataclass(frozen=True)
 class Person:
     """Somebody of a workspace with a browser."""
@@ -32,6 +39,7 @@ class Person:
     key: WrappingKey
     tenant: Tenant
     server: AuthorizationServer
+    gate: Gate = field(default_factory=lambda: make_gate(100))
 
     @property
     def engine(self) -> Engine:
@@ -43,7 +51,7 @@ class Person:
 
     @property
     def office(self) -> Office:
-        return Office(self.planner, self.key, LOOPBACK)
+        return Office(self.planner, self.key, LOOPBACK, self.gate)
 
     def new_connector(self, **auth: Any) -> UUID:
         """Make a connector of the type api that reads the server's orders."""
@@ -79,16 +87,19 @@ class Person:
         """Return a connector that is authorized, and whose first run is over."""
         connector = self.new_connector(**auth)
         self.authorize(connector)
+        self.end_runs()
+        return connector
+
+    def end_runs(self) -> None:
+        """Cancel what waits."""
         self.execute(
             "UPDATE workspace_connector_sync_log SET status = 'cancelled', completed_at = now(),"
             " reason = 'cancelled_by_user' WHERE status = 'scheduled'"
         )
-        return connector
 
     def tokens(self, connector: UUID) -> GrantedTokens:
         """Return the tokens as a worker has them."""
-        workspace_id = self.tenant.workspace_id
-        return GrantedTokens(self.worker_engine, self.key, LOOPBACK, workspace_id, connector)
+        return tokens_of(self.worker_engine, self.key, LOOPBACK, self.source(connector))
 
     def source(self, connector: UUID) -> Row:
         with self.engine.connect() as connection:

@@ -1,6 +1,7 @@
 """A real queue for the flows: paused, so that a test looks at the tasks before they run."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.running import RunningCloudTasks, running_cloud_tasks
 from shared.domain.run import TRANSITIONS
+from shared.flow import grants
 from shared.flow.schedules import Planner
 from shared.gcp.queues import ensure_queues
 from shared.gcp.task_queue import CloudTasksQueue
@@ -105,6 +107,9 @@ def person(
     tenant: Tenant,
     authorization: AuthorizationServer,
     tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Person:
+    """Return somebody whose tokens are never too young to be renewed."""
+    monkeypatch.setattr(grants, "_FRESH", timedelta(0))
     key = make_key(tmp_path / "master.key")
     return Person(planner, worker_engine, key, tenant, authorization)

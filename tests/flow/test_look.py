@@ -27,7 +27,7 @@ from shared.flow.connectors import change_connector, create_connector
 from shared.flow.look import Finding, Lookout, check_connector, streams_of
 from shared.flow.quiet import look_at_quiet_connectors
 from shared.store.rows import Row
-from tests.factories import CONFIG, Tenant, at, make_connector, make_tenant
+from tests.factories import CONFIG, Tenant, at, make_connector, make_planner, make_tenant
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
@@ -292,7 +292,8 @@ def _change(engine: Engine, tenant: Tenant, connector: Row | dict[str, Any]) -> 
     """Give a connector another config, of which the same streams are read."""
     streams = [{**CONFIG["streams"][0], "look_back_seconds": 60}]
     config = {**CONFIG, "streams": streams}
-    change_connector(engine, tenant.principal, None, connector["public_id"], config=config)
+    planner = make_planner(engine)
+    change_connector(planner, tenant.principal, None, connector["public_id"], config=config)
 
 
 def test_a_stream_that_there_was_no_time_for_is_told_as_such_and_says_nothing(

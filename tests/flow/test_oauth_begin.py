@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 
 from shared.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError
+from shared.flow import oauth_begin
+from shared.flow.connectors import change_connector
 from shared.flow.oauth_begin import begin_authorization
 from shared.flow.retire import disable_connector, enable_connector
 from tests.factories import at, make_connector, make_tenant
@@ -36,6 +38,35 @@ def test_it_ends_ten_minutes_later(person: Person) -> None:
     begun = begin_authorization(person.reception, principal, connector, now=at("02:05"))
     [state] = person.rows("oauth_state")
     assert begun.expires_at == state["expires_at"] == at("02:15")
+
+
+def test_a_connector_has_five_authorizations_under_way_and_the_oldest_go(person: Person) -> None:
+    connector, other = person.new_connector(), person.new_connector()
+    waiting = [person.agree(one) for one in [other, *[connector] * 7]]
+    assert len(person.rows("oauth_state")) == 1 + 5
+    endings = [person.finish(callback).ending for callback in waiting]
+    assert endings == ["connected", *["unknown"] * 2, *["connected"] * 5]
+
+
+def test_settings_that_change_while_it_begins_get_no_authorization(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise the browser would go to one provider, and code and verifier to another."""
+    connector = person.new_connector()
+    seal = oauth_begin.seal
+
+    def seal_late(*arguments: object) -> object:
+        config = person.server.config(token_url="http://localhost:1/token")
+        change_connector(
+            person.planner, person.tenant.principal, person.key, connector, config=config
+        )
+        return seal(*arguments)
+
+    monkeypatch.setattr(oauth_begin, "seal", seal_late)
+    with pytest.raises(ConflictError) as refused:
+        person.begin(connector)
+    assert refused.value.code == "changed_meanwhile"
+    assert person.rows("oauth_state") == []
 
 
 def test_what_needs_no_authorization_or_is_disabled_or_anothers_is_refused(person: Person) -> None:

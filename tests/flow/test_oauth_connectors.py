@@ -1,18 +1,23 @@
 """A connector's grant goes with its settings, its secrets and its life."""
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 
+from shared.connectors.oauth_failures import GrantEndedError
 from shared.flow.connectors import change_connector
 from shared.flow.retire import delete_connector, disable_connector, enable_connector
 from shared.store.rows import Row
 from tests.authorization_server import SECRET
-from tests.factories import end_workspace
+from tests.connectors.api.server import says
+from tests.factories import at, end_workspace, make_schedule
 from tests.flow.authorizing import Person
 
 
 def change(person: Person, connector: object, config: dict[str, object]) -> Row:
     return change_connector(
-        person.engine, person.tenant.principal, person.key, connector, config=config
+        person.planner, person.tenant.principal, person.key, connector, config=config
     )
 
 
@@ -60,6 +65,44 @@ def test_a_connector_that_needs_no_authorization_any_more_is_connected(person: P
     config = {**person.server.config(), "auth": {"type": "bearer", "token": "t"}}
     assert change(person, connector, config)["status"] == "connected"
     row = change(person, connector, person.server.config())
+    assert row["status"] == "pending_authorization"
+
+
+def test_one_that_need_not_wait_any_more_is_planned_from_now_on_without_a_backlog(
+    person: Person,
+) -> None:
+    planner = replace(person.planner, look_ahead=timedelta(hours=2))
+    connector = person.new_connector()
+    make_schedule(
+        person.engine,
+        person.tenant,
+        connector=connector,
+        cron_expression="0 * * * *",
+        from_instant=at("01:30"),
+    )
+    config = {**person.server.config(), "auth": {"type": "bearer", "token": "t"}}
+    change_connector(
+        planner, person.tenant.principal, person.key, connector, config=config, now=at("04:30")
+    )
+    runs = [(f"{run['period_at']:%H:%M}", run["status"], run["reason"]) for run in person.runs()]
+    assert runs == [
+        ("02:00", "skipped", "connector_unavailable"),
+        ("03:00", "skipped", "connector_unavailable"),
+        ("04:00", "skipped", "connector_unavailable"),
+        ("05:00", "scheduled", None),
+        ("06:00", "scheduled", None),
+    ]
+
+
+def test_a_disabled_connector_whose_grant_ended_waits_for_another(person: Person) -> None:
+    principal = person.tenant.principal
+    connector = person.authorized()
+    disable_connector(person.planner, principal, connector)
+    person.server.faults.append(says(400, {"error": "invalid_grant"}))
+    with pytest.raises(GrantEndedError):
+        person.tokens(connector)(person.server.tokens[-1].access_token)
+    assert person.status(connector) == "disabled"
+    row = enable_connector(person.planner, principal, connector)
     assert row["status"] == "pending_authorization"
 
 

@@ -10,6 +10,7 @@ from flask import Response
 from shared.clock import utc_now
 from shared.connectors import token_endpoint
 from shared.egress.doors import Limits
+from shared.errors import BusyError
 from shared.flow import oauth_finish
 from shared.flow.connectors import change_connector
 from shared.flow.grants import Grant
@@ -20,7 +21,7 @@ from shared.gcp.task_queue import CloudTasksQueue
 from tests.authorization_server import SECRET
 from tests.connectors.api.server import says
 from tests.factories import events_of, make_schedule, runs_of
-from tests.flow.authorizing import Person
+from tests.flow.authorizing import Person, make_gate
 from tests.flow.queues import PausedQueue
 
 
@@ -100,6 +101,14 @@ def test_a_callback_that_is_repeated_at_once_starts_one_run(person: Person) -> N
     assert len(person.runs()) == 1
     assert len(person.server.asked) == 1
     assert person.finish(callback).ending is Ending.UNKNOWN
+
+
+def test_a_callback_that_finds_no_room_can_be_repeated(person: Person) -> None:
+    callback = person.agree(person.new_connector())
+    person = replace(person, gate=make_gate(1))
+    with person.gate.passed(person.tenant.workspace_id), pytest.raises(BusyError):
+        person.finish(callback)
+    assert person.finish(callback).ending is Ending.CONNECTED
 
 
 def test_a_state_that_nobody_made_is_unknown(person: Person) -> None:
@@ -284,7 +293,7 @@ def test_settings_that_change_meanwhile_ask_for_another_authorization(
     connector = person.new_connector()
     callback = person.agree(connector)
     change_connector(
-        person.engine,
+        person.planner,
         person.tenant.principal,
         person.key,
         connector,
@@ -297,7 +306,7 @@ def test_settings_that_change_meanwhile_ask_for_another_authorization(
 
     def change_then(*arguments: object) -> object:
         change_connector(
-            person.engine,
+            person.planner,
             person.tenant.principal,
             person.key,
             connector,
@@ -317,19 +326,20 @@ def test_tokens_that_are_renewed_meanwhile_do_not_win(
     person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     connector = person.authorized()
-    seal, sealed = oauth_finish.seal, []
+    opened, tries = oauth_finish.opened_secrets, []
 
-    def seal_late(*arguments: object) -> object:
-        if not sealed:
+    def open_early(*arguments: object) -> object:
+        tries.append(opened(*arguments))
+        if len(tries) == 1:
             person.tokens(connector)(person.server.tokens[0].access_token)
-        sealed.append(seal(*arguments))
-        return sealed[-1]
+        return tries[-1]
 
-    monkeypatch.setattr(oauth_finish, "seal", seal_late)
+    monkeypatch.setattr(oauth_finish, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(oauth_finish, "opened_secrets", open_early)
     assert person.authorize(connector).ending is Ending.CONNECTED
     grant = person.grant(connector)
     assert grant is not None
-    assert len(sealed) == 2
+    assert len(tries) == 2
     assert grant.access_token == person.server.tokens[1].access_token
 
 

@@ -15,14 +15,16 @@ from sqlalchemy.exc import OperationalError
 from shared.clock import utc_now
 from shared.connectors.oauth_failures import GrantEndedError
 from shared.errors import PermanentError, TransientError
-from shared.flow import oauth_tokens
+from shared.flow import grants, oauth_tokens
 from shared.flow.connectors import change_connector
+from shared.flow.look import Lookout, look_at
 from shared.flow.oauth_finish import Ending
 from shared.flow.rekey import rekey
 from tests.authorization_server import AuthorizationServer
 from tests.connectors.api.server import says
 from tests.flow.authorizing import Person
 from tests.gcp.keys import make_key, new_line
+from tests.loopback import LOOPBACK
 
 
 @pytest.fixture
@@ -283,6 +285,29 @@ def test_a_grant_without_a_refresh_token_is_used_to_its_end(
     assert person.status(connector) == "needs_reauthorization"
 
 
+def test_a_refusal_does_not_end_a_grant_that_cannot_be_renewed_before_its_time(
+    person: Person,
+) -> None:
+    person.server.faults.append(says(200, {"access_token": "a", "expires_in": 3600}))
+    connector = person.authorized()
+    assert person.tokens(connector)("a") == "a"
+    # The source refuses it twice, and says itself what it holds against it.
+    report = look_at(Lookout(person.engine, person.key, LOOPBACK), person.source(connector))
+    assert [one.code for one in report.findings] == ["authorization"]
+    assert person.status(connector) == "connected"
+
+
+def test_a_token_that_was_fetched_just_now_is_not_renewed_for_a_refusal(
+    person: Person, connector: UUID, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(grants, "_FRESH", timedelta(seconds=30))
+    first = newest(person.server)
+    assert person.tokens(connector)(first) == first
+    later(monkeypatch, seconds=31)
+    assert person.tokens(connector)(first) == newest(person.server) != first
+    assert person.server.refreshes == 1
+
+
 def test_a_connector_that_waits_for_its_authorization_goes_on_waiting(person: Person) -> None:
     connector = person.new_connector()
     with pytest.raises(GrantEndedError, match="not authorized"):
@@ -300,12 +325,12 @@ def test_settings_that_change_during_a_renewal_keep_no_tokens(
         answer = ask(self, *arguments)
         config = person.server.config(client_id="another")
         change_connector(
-            person.engine, person.tenant.principal, person.key, connector, config=config
+            person.planner, person.tenant.principal, person.key, connector, config=config
         )
         return answer
 
     monkeypatch.setattr(oauth_tokens.GrantedTokens, "_ask", ask_late)
-    with pytest.raises(GrantEndedError, match="not authorized"):
+    with pytest.raises(TransientError, match="settings were changed"):
         person.tokens(connector)(first)
     assert person.grant(connector) is None
     assert person.status(connector) == "pending_authorization"

@@ -1,22 +1,25 @@
 """Connectors of which no run was heard for a day are looked at: all of them, fairly, in time."""
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from shared.clock import utc_now
 from shared.connectors.base import SourceAccess, StreamFailure
 from shared.domain.fault import Fault
 from shared.egress.guard import Guard
 from shared.errors import PermanentError
-from shared.flow import quiet
+from shared.flow import look, quiet
 from shared.flow.attempt import attempt_run
 from shared.flow.look import Lookout
 from shared.flow.quiet import look_at_quiet_connectors
+from shared.logs import fields_of
 from shared.store.engine import create_engine_for
 from shared.store.rows import Row
 from tests.factories import Tenant, at, make_tenant, runs_of
@@ -178,13 +181,15 @@ def test_all_that_are_due_are_looked_at_many_at_once(
 ) -> None:
     _many(engine, tenant, 100, "01:00")
     inside, most = Counter[str](), Counter[str]()
-    lock = threading.Lock()
+    lock, enough = threading.Lock(), threading.Event()
 
-    def finds(access: SourceAccess) -> Sequence[StreamFailure]:
+    def finds(_access: SourceAccess) -> Sequence[StreamFailure]:
         with lock:
             inside["now"] += 1
             most["most"] = max(most["most"], inside["now"])
-        access.lines.pause(0.02)
+            if inside["now"] == 8:
+                enough.set()
+        assert enough.wait(30), "no eight looks came together"
         with lock:
             inside["now"] -= 1
         return ()
@@ -192,6 +197,37 @@ def test_all_that_are_due_are_looked_at_many_at_once(
     script.finds = finds
     assert look_at_quiet_connectors(wide, now=at("02:00")) == 100
     assert 8 <= most["most"] <= quiet.AT_ONCE + 1
+
+
+def test_a_look_that_fails_by_a_fault_of_ours_ends_no_other(
+    engine: Engine,
+    lookout: Lookout,
+    tenant: Tenant,
+    script: Script,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    _many(engine, tenant, 40, "01:00")
+    note_health, failed = look.note_health, list[int]()
+
+    def note_health_once_not(connection: Connection, connector: int, *rest: Any, **of: Any) -> Any:
+        if not failed:
+            failed.append(connector)
+            raise ZeroDivisionError("what it says is nobody's business")
+        return note_health(connection, connector, *rest, **of)
+
+    monkeypatch.setattr(look, "note_health", note_health_once_not)
+    script.finds = lambda _access: ()
+    assert look_at_quiet_connectors(lookout, now=at("02:00")) == 39
+    [told] = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    fields = fields_of(told)
+    assert (fields["event"], "business" in str(fields)) == ("look_failed", False)
+    assert str(fields["error_class"]).startswith("ZeroDivisionError")
+    with lookout.engine.connect() as connection:
+        query = text("SELECT public_id FROM workspace_connector WHERE id = :id")
+        known = connection.execute(query, {"id": failed[0]}).scalar_one()
+    assert fields["connector_id"] == known
+    assert look_at_quiet_connectors(lookout, now=at("02:01")) == 0
 
 
 def test_workspaces_take_turns_however_many_one_has_and_for_how_long(

@@ -24,7 +24,15 @@ from shared.flow.reports import Desk, correct_report, list_reports, settle_repor
 from shared.store.rows import Row
 from tests.connectors.bufdir.office import Office, open_office, says, takes_and_hangs_up
 from tests.connectors.bufdir.reporter import config_of
-from tests.factories import Tenant, at, make_connector, make_schedule, make_tenant, runs_of
+from tests.factories import (
+    Tenant,
+    at,
+    make_connector,
+    make_planner,
+    make_schedule,
+    make_tenant,
+    runs_of,
+)
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import call_of, tick
 from tests.loopback import LOOPBACK
@@ -192,7 +200,7 @@ def test_a_report_of_unknown_fate_is_settled_by_a_person(
     office.remembers = False
     config = _config(office, agency.source, endpoint={"honours_idempotency_key": False})
     principal, connector = agency.tenant.principal, agency.connector["public_id"]
-    change_connector(agency.engine, principal, None, connector, config=config)
+    change_connector(make_planner(agency.engine), principal, None, connector, config=config)
     office.faults = [takes_and_hangs_up]
     run = agency.run_of_april()
     assert (run["status"], run["reason"]) == ("error", "configuration")
@@ -265,7 +273,11 @@ def test_no_config_names_a_connector_of_another_workspace_or_itself(
     for stranger in (make_connector(agency.engine, mallory), agency.connector):
         with pytest.raises(InvalidInputError):
             change_connector(
-                agency.engine, principal, None, connector, config=_config(office, stranger)
+                make_planner(agency.engine),
+                principal,
+                None,
+                connector,
+                config=_config(office, stranger),
             )
 
 

@@ -12,7 +12,7 @@ from shared.flow.attempt import attempt_run
 from shared.flow.trigger import RunActiveError
 from shared.flow.watermarks import reset_stream, set_watermark
 from shared.store.rows import Row
-from tests.factories import Tenant, at, make_connector, make_tenant
+from tests.factories import Tenant, at, make_connector, make_tenant, runs_of
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
@@ -21,6 +21,7 @@ from tests.flow.workers import (
     make_workshop,
     moved,
     public_id,
+    tick,
     watermark_of,
 )
 
@@ -121,6 +122,29 @@ def test_the_next_sync_starts_where_it_was_told_to(
     assert watermark_of(engine, run["connector_id"]) is None
     with pytest.raises(NotFoundError, match="read as a whole"):
         reset_stream(engine, tenant.principal, connector, STREAM)
+
+
+def test_a_stream_has_landed_once_a_run_set_its_watermark_or_told_its_table(
+    engine: Engine, paused: PausedQueue, script: Script, tenant: Tenant
+) -> None:
+    schedule, _ = due_run(engine, paused, tenant=tenant, cron_expression="0 2-5 * * *")
+    connector = _public_id_of(engine, schedule)
+    set_watermark(engine, tenant.principal, connector, STREAM, value="3")
+    results = [
+        replace(moved(), watermarks=(), finished={STREAM: None}),
+        moved(),
+        replace(moved(cursor="8"), finished={STREAM: "flight"}),
+        moved(cursor="9"),
+    ]
+    workshop = make_workshop(engine, paused)
+    for hour, result in enumerate(results, start=2):
+        script.behaviour = lambda *_, result=result: result  # pyright: ignore[reportAttributeAccessIssue]
+        tick(engine, paused, at(f"0{hour - 1}:59"))
+        attempt_run(workshop, call_of(runs_of(engine, schedule["id"])[-1]), now=at(f"0{hour}:00"))
+        if hour == 4:
+            set_watermark(engine, tenant.principal, connector, STREAM, value="3")
+    landed = [request.landed for request in script.requests]
+    assert landed == [frozenset(), frozenset(), {STREAM}, {STREAM}]
 
 
 def test_nothing_is_set_under_a_run_that_reads_or_goes_on(

@@ -76,9 +76,9 @@ _FILL: Mapping[str, str] = {
     ),
     "oauth_state": (
         "(state_hash, workspace_id, connector_id, ciphertext, nonce, wrapped_key, key_version,"
-        " redirect_uri, expires_at)"
+        " redirect_uri, expires_at, access_version)"
         f" VALUES (decode(md5(:slug), 'hex'), :w, ({_CONNECTOR}), '', '', '', 'local-1',"
-        " 'https://localhost/', now())"
+        " 'https://localhost/', now(), 1)"
     ),
 }
 

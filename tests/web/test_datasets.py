@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from uuid import UUID
 
 import psycopg2
@@ -11,7 +12,10 @@ from sqlalchemy import Engine, make_url, text
 
 from shared.connectors.dataset.address import DatasetPlace
 from shared.domain.dataset import dataset_name
+from shared.errors import TransientError
 from shared.flow import datasets as datasets_flow
+from shared.flow.gate import Gate
+from shared.web import datasets as datasets_routes
 from shared.web.app import create_app
 from shared.wiring import Wiring
 from tests.factories import Tenant, end_workspace
@@ -144,20 +148,50 @@ def test_the_reader_writes_nothing_and_sees_nothing_else(
             connection.execute(text("DROP SCHEMA dataset_of_mallory CASCADE"))
 
 
+def _verifier(engine: Engine, role: str) -> str:
+    with engine.connect() as connection:
+        query = text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
+        return connection.execute(query, {"role": role}).scalar_one()
+
+
 def test_a_new_password_takes_the_place_of_the_old(
     alice: Caller, reader: dict, engine: Engine
 ) -> None:
-    query = text("SELECT rolpassword FROM pg_authid WHERE rolname = :role")
-    with engine.connect() as connection:
-        before = connection.execute(query, {"role": reader["user"]}).scalar_one()
+    before = _verifier(engine, reader["user"])
     again = alice.post("/api/v2/dataset-reader").json
     assert again["user"] == reader["user"]
     assert again["password"] != reader["password"]
-    with engine.connect() as connection:
-        after = connection.execute(query, {"role": reader["user"]}).scalar_one()
+    after = _verifier(engine, reader["user"])
     assert before.startswith("SCRAM-SHA-256$")
     assert after.startswith("SCRAM-SHA-256$")
     assert after != before
+
+
+def test_a_password_is_good_until_a_new_one_is_there(
+    alice: Caller, reader: dict, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise TransientError("The datasets' database did not answer.", code="dataset_unavailable")
+
+    before = _verifier(engine, reader["user"])
+    monkeypatch.setattr(datasets_flow, "let_read", fail)
+    assert alice.post("/api/v2/dataset-reader").status_code == 503
+    assert _verifier(engine, reader["user"]) == before
+    monkeypatch.undo()
+    assert alice.post("/api/v2/dataset-reader").status_code == 201
+    assert _verifier(engine, reader["user"]) != before
+
+
+def test_too_many_looks_at_datasets_at_once_are_refused_for_a_while(
+    alice: Caller, schema: str, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = Gate(at_once=3, of_one=1, what="looks at datasets", pause=timedelta(seconds=7))
+    monkeypatch.setattr(datasets_routes, "_gate", gate)
+    with gate.passed(tenant.workspace_id):
+        answer = alice.get(_path(schema))
+    assert (answer.status_code, answer.json["code"]) == (429, "busy")
+    assert answer.headers["Retry-After"] == "7"
+    assert alice.get(_path(schema)).status_code == 200
 
 
 def test_datasets_are_for_their_workspace_and_logins_for_its_admins(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from ipaddress import ip_network
 from urllib.parse import urlencode
 
@@ -12,7 +13,9 @@ from werkzeug.test import Client, TestResponse
 from werkzeug.wrappers import Request
 
 from shared.domain.access import Role
+from shared.flow.gate import Gate
 from shared.flow.manage import create_api_key
+from shared.web import oauth_callback
 from shared.web.app import create_app
 from shared.web.oauth_callback import answer_callback
 from shared.wiring import Wiring
@@ -123,6 +126,25 @@ def test_a_deployment_without_the_callbacks_address_logs_which_variable_is_missi
 ) -> None:
     assert alice.post(f"{connector}/authorize").status_code == 500
     assert "SYNCLINE_OAUTH_REDIRECT_URL" in str([vars(record) for record in caplog.records])
+
+
+def test_a_callback_that_finds_no_room_says_when_to_come_again(
+    ann: Caller,
+    connector: str,
+    server: AuthorizationServer,
+    browser: Client,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    full = Gate(at_once=0, of_one=0, what="authorizations", pause=timedelta(seconds=5))
+    path = (
+        f"/?{urlencode(server.visit(ann.post(f'{connector}/authorize').json['authorization_url']))}"
+    )
+    with monkeypatch.context() as patch:
+        patch.setattr(oauth_callback, "_gate", full)
+        answer = browser.get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
+    assert "Reload this page" in answer.text
+    assert browser.get(path).status_code == 200
 
 
 def test_the_person_sees_a_page_that_nothing_can_be_done_with(

@@ -14,15 +14,16 @@ from tests.web.conftest import Caller
 
 SCHEDULES = "/api/v2/sync-schedules"
 PREVIEW = f"{SCHEDULES}/preview"
-YEARLY = {"frequency": "custom", "preferred_time": None, "cron_expression": "0 2 1 7 *"}
-"""So far apart that no period falls due during a test."""
+MONTH = 1 if 4 <= datetime.now(UTC).month <= 9 else 7
+YEARLY = {"frequency": "custom", "preferred_time": None, "cron_expression": f"0 2 1 {MONTH} *"}
+"""So far off that no period falls due during a test, nor on the day of a test."""
 HOURLY = {"frequency": "custom", "cron_expression": "30 * * * *"}
-NIGHT = {"days": list(WEEKDAYS), "from": "01:00", "to": "05:30"}
 
 
-def next_first_of_july() -> datetime:
+def next_period() -> datetime:
+    """Return when a schedule of `YEARLY` is due next."""
     now = datetime.now(ZoneInfo("Europe/Oslo"))
-    this_year = now.replace(month=7, day=1, hour=2, minute=0, second=0, microsecond=0)
+    this_year = now.replace(month=MONTH, day=1, hour=2, minute=0, second=0, microsecond=0)
     return this_year if this_year > now else this_year.replace(year=now.year + 1)
 
 
@@ -44,12 +45,12 @@ def wanted(caller: Caller, **values: object) -> dict:
 
 def test_a_schedule_shows_its_next_run_in_words(alice: Caller, bob: Caller) -> None:
     created = alice.new_schedule(**YEARLY)
-    at = next_first_of_july()
+    at = next_period()
     shown = read(bob, created)
     assert shown["outlook"] == {
         "kind": "planned",
         "at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-        "text": f"Next run on {at:%A} 1 July {at.year} at 02:00 (Europe/Oslo).",
+        "text": f"Next run on {at:%A} 1 {at:%B} {at.year} at 02:00 (Europe/Oslo).",
     }
     assert shown["recurrence_description"].endswith("(Europe/Oslo)")
     assert (shown["is_paused"], shown["paused_until"], shown["pause_note"]) == (False, None, None)
@@ -90,14 +91,12 @@ def test_a_pause_without_an_end_has_no_instant(alice: Caller) -> None:
 
 def test_a_pause_with_an_end_names_it_and_the_next_run(alice: Caller) -> None:
     created = alice.new_schedule(**YEARLY)
-    until = next_first_of_july() + timedelta(minutes=1)
+    until = next_period() + timedelta(minutes=1)
     paused = alice.post(f"{SCHEDULES}/{created['id']}/pause", {"until": until.isoformat()}).json
     assert (paused["is_paused"], paused["pause_note"]) == (True, None)
     assert datetime.fromisoformat(paused["paused_until"]) == until
     assert paused["outlook"]["at"] == paused["paused_until"]
-    assert (
-        f"Next run on {until.replace(year=until.year + 1):%A} 1 July" in paused["outlook"]["text"]
-    )
+    assert f"Next run on {until.replace(year=until.year + 1):%A 1 %B}" in paused["outlook"]["text"]
 
 
 def test_a_pause_that_is_over_is_not_shown(alice: Caller, engine: Engine) -> None:
@@ -120,16 +119,18 @@ def test_a_run_under_way_is_what_a_schedule_shows(alice: Caller, queue_client: o
 
 def test_what_a_schedule_shows_heeds_the_blackout_windows(alice: Caller) -> None:
     created = alice.new_schedule(**YEARLY, blackout_policy="move")
-    body = {"name": "Nights", "weekly": NIGHT}
+    at = next_period()
+    day = at.date().isoformat()
+    body = {"name": "Half-year", "dated": {"first": day, "last": day}}
     assert alice.post("/api/v2/workspace/blackout-windows", body).status_code == 201
-    at = next_first_of_july()
+    moved = at.replace(day=2, hour=0)
     assert read(alice, created)["outlook"]["text"] == (
-        f"Next run on {at:%A} 1 July {at.year} at 05:30 (Europe/Oslo),"
-        ' moved from 02:00 by the blackout window "Nights".'
+        f"Next run on {moved:%A} 2 {moved:%B} {moved.year} at 00:00 (Europe/Oslo),"
+        f' moved from 02:00 on {at:%A} 1 {at:%B} {at.year} by the blackout window "Half-year".'
     )
     [item] = preview(alice, created, "?count=1")["items"]
-    assert item["period_local"] == f"{at.year}-07-01T02:00:00+02:00"
-    assert item["starts_local"] == f"{at.year}-07-01T05:30:00+02:00"
+    assert item["period_local"] == at.isoformat()
+    assert item["starts_local"] == moved.isoformat()
 
 
 def test_a_schedule_that_cannot_be_read_is_shown_and_not_previewed(
@@ -172,17 +173,17 @@ def counted(engine: Engine) -> Iterator[list[str]]:
 
 def test_a_preview_of_a_schedule_tells_its_coming_periods(alice: Caller, bob: Caller) -> None:
     created = alice.new_schedule(**YEARLY, spread_seconds=3600)
-    at = next_first_of_july()
+    at = next_period()
     start = at + spread_offset(UUID(created["connector_id"]), timedelta(hours=1))
     previewed = preview(bob, created, "?count=3")
     assert previewed["description"] == created["recurrence_description"]
     assert previewed["timezone"] == "Europe/Oslo"
     assert [item["period_local"][:16] for item in previewed["items"]] == [
-        f"{at.year + years}-07-01T02:00" for years in range(3)
+        f"{at.replace(year=at.year + years):%Y-%m-%dT%H:%M}" for years in range(3)
     ]
     assert previewed["items"][0] == {
-        "period_at": f"{at.year}-07-01T00:00:00Z",
-        "period_local": f"{at.year}-07-01T02:00:00+02:00",
+        "period_at": at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "period_local": at.isoformat(),
         "starts_at": start.astimezone(UTC).isoformat().replace("+00:00", "Z"),
         "starts_local": start.isoformat(),
         "fate": "run",

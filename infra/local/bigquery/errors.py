@@ -11,6 +11,7 @@ _STATUS: Mapping[str, int] = {
     "invalidQuery": 400,
     "notFound": 404,
     "rateLimitExceeded": 403,
+    "resourceInUse": 400,
     "quotaExceeded": 403,
     "stopped": 499,
 }

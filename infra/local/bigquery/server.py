@@ -68,6 +68,13 @@ def _add_datasets(app: Flask, store: Store) -> None:
     def read_dataset(dataset: str) -> Resource:
         return store.dataset(dataset)
 
+    @app.delete(f"{_PROJECT}/datasets/<dataset>")
+    def drop_dataset(dataset: str) -> tuple[str, int]:
+        if request.args.get("deleteContents") != "true" and store.tables(dataset):
+            raise BigQueryError("resourceInUse", f"Dataset {dataset} is still in use")
+        store.drop_dataset(dataset)
+        return "", 204
+
 
 def _add_tables(app: Flask, store: Store) -> None:
     path = f"{_PROJECT}/datasets/<dataset>/tables"

@@ -114,6 +114,15 @@ class Store:
             raise BigQueryError("notFound", f"Not found: Dataset {name}")
         return row[0]
 
+    def drop_dataset(self, name: str) -> None:
+        """Drop a dataset with its tables; raise `BigQueryError` if there is none."""
+        with self.cursor() as cursor:
+            cursor.execute("DELETE FROM emulator.datasets WHERE name = %s", (name,))
+            if not cursor.rowcount:
+                raise BigQueryError("notFound", f"Not found: Dataset {name}")
+            cursor.execute("DELETE FROM emulator.tables WHERE dataset = %s", (name,))
+            cursor.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(name)))
+
     def make_table(self, dataset: str, resource: Resource) -> Resource:
         """Make a table of its columns; raise `BigQueryError` if it is there, or the dataset not."""
         self.dataset(dataset)

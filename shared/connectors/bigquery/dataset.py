@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from dlt.common.schema.typing import TTableSchemaColumns
 from google.cloud.bigquery import SchemaField, TableReference
 
 from shared.clock import utc_now
@@ -19,7 +20,7 @@ from shared.connectors.bigquery.fitting import fit_columns
 from shared.connectors.bigquery.following import Following
 from shared.connectors.bigquery.merge import merge_statements
 from shared.connectors.bigquery.names import job_part
-from shared.connectors.bigquery.preparing import prepare
+from shared.connectors.bigquery.preparing import hints_for_files, prepare
 from shared.connectors.bigquery.rejects import (
     ASIDE_FIELDS,
     REJECTS_FIELDS,
@@ -52,6 +53,10 @@ class BigQueryDataset:
         """Return what dlt prepares files for."""
         return self._destination
 
+    def hints(self, columns: TTableSchemaColumns) -> TTableSchemaColumns:
+        """Return the hints of a stream with which dlt's files keep every value."""
+        return hints_for_files(columns)
+
     def take_turn(self) -> None:
         """Take the connector's turn to load, and keep it until somebody else does."""
         self._session.take_turn()
@@ -63,7 +68,7 @@ class BigQueryDataset:
         with told(), ExitStack() as stack:
             folder = stack.enter_context(working_folder())
             staging = self._staging("load", load)
-            staged = prepare(prepared.schema, prepared.table, prepared.files, folder)
+            staged = prepare(prepared.schema, prepared.table, prepared.files, folder, key=load.key)
             fields = schema_of(staged.types)
             stack.enter_context(self._staged("load", load, staged.path, fields))
             aside = stack.enter_context(self._aside(load, folder))
@@ -97,7 +102,7 @@ class BigQueryDataset:
                 following = self._following(load, types, None, aside)
             self._write(load, [], following, aside)
             deletion = Deletion() if following is None else following.end()
-        return LoadTally(deleted=deletion.deleted, held=deletion.held)
+        return LoadTally(deleted=deletion.deleted, held=deletion.held, has_table=found is not None)
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -168,4 +173,4 @@ class BigQueryDataset:
             yield table
         finally:
             with suppress(Exception):  # it is gone after a day in any case
-                session.tables.drop(table)
+                session.tables.drop_staging(table)

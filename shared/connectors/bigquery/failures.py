@@ -50,6 +50,10 @@ _STAYS: Mapping[str, str] = {
     "billingTierLimitExceeded": (
         "has a limit on what a query may cost: whoever runs this deployment has to raise it"
     ),
+    "bytesBilledLimitExceeded": (
+        "would bill a query for more than SYNCLINE_DATASET_URL allows: whoever runs this deployment"
+        " has to raise its maximum_bytes_billed"
+    ),
     "accessNotConfigured": (
         "is not enabled in the project: whoever runs this deployment has to enable its API"
     ),

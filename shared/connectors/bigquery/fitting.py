@@ -106,6 +106,7 @@ def _widen(session: Session, reference: TableReference, landing: Landing) -> Col
         statement = _CHANGE.format(
             table=sql_name(reference), column=quoted(change.lands_in), kind=change.becomes
         )
+        session.confirm_lease()
         try:
             session.jobs.query(f"widen_{job_part(reference.table_id)}", statement)
         except JobFailedError as error:

@@ -7,6 +7,7 @@ who began it: what it must not do then its own statements have to know.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,13 +28,15 @@ from google.cloud.bigquery import (
 from shared.clock import monotonic
 from shared.connectors.bigquery.client import CALL_SECONDS, REPEATED, UPLOAD_SECONDS
 from shared.connectors.bigquery.failures import JobFailedError
+from shared.connectors.bigquery.upload import CHUNK_BYTES, upload
+from shared.domain.bigquery_address import BigQueryAddress
 from shared.domain.run import Reason
 from shared.egress.lines import STATEMENT
 from shared.errors import LeaseLostError, TransientError
 
 _FIRST_PAUSE, _LONGEST_PAUSE, _LONGER = 0.05, 2.0, 1.5
-_CONFLICTS = 5
-"""How often a script is begun anew because another transaction got in its way."""
+_STEP = 0.2
+"""Of a pause, behind each of which it is asked whether to stay."""
 
 _DONE = "DONE"
 _JobT = TypeVar("_JobT", QueryJob, LoadJob)
@@ -42,15 +45,35 @@ Parameters = Mapping[str, tuple[str, str | int]]
 """By name, the type and value of what a query is given."""
 
 
+@dataclass(frozen=True, slots=True)
+class JobTerms:
+    """For whom jobs are, named after `lease`, and by what they are told apart on a bill: `labels`.
+
+    `pauses` are seconds: so long a job waits before it is begun anew, each time that another
+    transaction got in its way.
+    """
+
+    lease: str
+    labels: Mapping[str, str] = field(default_factory=dict[str, str])
+    pauses: Sequence[float] = (1.0, 2.0, 4.0)
+
+
 class Jobs:
-    """Begins jobs, named after `lease`, and waits for each.
+    """Begins jobs, and waits for each.
 
     `stay` is called while a job runs: what it raises ends the wait, and the job.
     """
 
-    def __init__(self, client: Client, lease: str, stay: Callable[[], object]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        address: BigQueryAddress,
+        terms: JobTerms,
+        stay: Callable[[], object],
+    ) -> None:
         self._client = client
-        self._lease = lease
+        self._address = address
+        self._terms = terms
         self._stay = stay
         self._begun: dict[str, int] = {}
 
@@ -60,7 +83,10 @@ class Jobs:
         Raises `JobFailedError`, what the client raises, or what `stay` does.
         """
         given = [ScalarQueryParameter(key, *one) for key, one in (parameters or {}).items()]
-        config = QueryJobConfig(query_parameters=given, use_query_cache=False)
+        config = QueryJobConfig(
+            query_parameters=given, use_query_cache=False, labels=dict(self._terms.labels)
+        )
+        config.maximum_bytes_billed = self._address.maximum_bytes_billed
 
         def begin(job_id: str) -> QueryJob:
             return self._client.query(
@@ -82,14 +108,23 @@ class Jobs:
         return self.row(self.repeated(lambda: self.query(name, sql)))
 
     def repeated(self, run: Callable[[], QueryJob]) -> QueryJob:
-        """Run a job, and again, a few times, if another transaction got in its way."""
-        for _ in range(_CONFLICTS - 1):
+        """Run a job, and again, a few times, if another transaction got in its way.
+
+        Raises `TransientError` if one does each time.
+        """
+        for pause in (*self._terms.pauses, None):
             try:
                 return run()
             except JobFailedError as error:
                 if not error.is_conflict:
                     raise
-        return run()
+            if pause is not None:
+                self._rest(pause)
+        raise TransientError(
+            "Something else kept changing the connector's tables in BigQuery while the load wrote"
+            " them: another load, or statements of somebody.",
+            code=Reason.DATASET_BUSY,
+        )
 
     def row(self, job: QueryJob) -> Mapping[str, Any]:
         """Return the one row of a query that is done."""
@@ -104,9 +139,12 @@ class Jobs:
             source_format=SourceFormat.NEWLINE_DELIMITED_JSON,
             write_disposition=WriteDisposition.WRITE_EMPTY,
             schema=list(schema),
+            labels=dict(self._terms.labels),
         )
 
         def begin(job_id: str) -> LoadJob:
+            if path.stat().st_size > CHUNK_BYTES:
+                return self._upload(job_id, config, path, table)
             with path.open("rb") as file:
                 return self._client.load_table_from_file(
                     file,
@@ -119,9 +157,20 @@ class Jobs:
 
         self._run(name, begin)
 
+    def _upload(
+        self, job_id: str, config: LoadJobConfig, path: Path, table: TableReference
+    ) -> LoadJob:
+        client = self._client
+        reference = {"projectId": client.project, "jobId": job_id, "location": client.location}
+        configuration = config.to_api_repr()
+        configuration["load"]["destinationTable"] = table.to_api_repr()
+        job = {"jobReference": reference, "configuration": configuration}
+        told = upload(self._address, path, job, self._stay)
+        return cast("LoadJob", client.job_from_resource(dict(told)))
+
     def _run(self, name: str, begin: Callable[[str], _JobT]) -> _JobT:
         number = self._begun[name] = self._begun.get(name, 0) + 1
-        job_id = f"syncline_{self._lease}_{name}_{number}"
+        job_id = f"syncline_{self._terms.lease}_{name}_{number}"
         try:
             job = begin(job_id)
         except Conflict:
@@ -152,6 +201,12 @@ class Jobs:
             time.sleep(pause)
             pause = min(pause * _LONGER, _LONGEST_PAUSE)
             job.reload(retry=REPEATED, timeout=CALL_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
+        due = monotonic() + seconds
+        while (left := due - monotonic()) > 0:
+            self._stay()
+            time.sleep(min(left, _STEP))
 
     def _cancel(self, job: QueryJob | LoadJob) -> None:
         # As far as it can be: the turn decides what the job may still do.

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from shared.connectors.bigquery.names import quoted
+from shared.connectors.bigquery.names import comparable, quoted
 from shared.connectors.dataset.landing import Landing, LoadTable
 
 _SCRIPT = """
 DECLARE syncline_before, syncline_after, syncline_merged, syncline_deleted INT64 DEFAULT 0;
 DECLARE syncline_held STRING;
+DECLARE syncline_held_rows INT64;
 BEGIN TRANSACTION;
 {statements}
 COMMIT TRANSACTION;
@@ -49,7 +50,7 @@ def merge_statements(table: LoadTable, landing: Landing, types: Mapping[str, str
     columns = landing.columns
     key = [columns[name] for name in columns if name in table.key]
     staged_key = ", ".join(
-        _partitioned(name, types[columns[name]]) for name in columns if name in table.key
+        comparable(quoted(name), types[columns[name]]) for name in columns if name in table.key
     )
     newest = f" ORDER BY {quoted(table.newest_by)} DESC" if table.newest_by else ""
     return _MERGE.format(
@@ -61,7 +62,11 @@ def merge_statements(table: LoadTable, landing: Landing, types: Mapping[str, str
         ),
         key=staged_key,
         order=newest,
-        same=" AND ".join(f"t.{quoted(name)} = s.{quoted(name)}" for name in key),
+        same=" AND ".join(
+            f"{comparable(f't.{quoted(name)}', types[name])}"
+            f" = {comparable(f's.{quoted(name)}', types[name])}"
+            for name in key
+        ),
         matched=_matched(table, landing, types),
         landed=", ".join(map(quoted, columns.values())),
         brought=", ".join(f"s.{quoted(name)}" for name in columns.values()),
@@ -73,11 +78,6 @@ def _landed(name: str, kind: str) -> str:
     if kind == "JSON":
         return f"PARSE_JSON({quoted(name)}, wide_number_mode => 'exact')"
     return f"CAST({quoted(name)} AS {kind})"
-
-
-def _partitioned(name: str, kind: str) -> str:
-    """Return a part of a key by which rows can be told apart; a floating number is none."""
-    return f"CAST({quoted(name)} AS STRING)" if kind == "FLOAT64" else quoted(name)
 
 
 def _matched(table: LoadTable, landing: Landing, types: Mapping[str, str]) -> str:

@@ -17,6 +17,14 @@ def literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+def comparable(column: str, kind: str) -> str:
+    """Return what tells the values of a part of a key apart; `column` is as SQL has it.
+
+    A NaN equals no other by `=`, and floating numbers partition nothing: their texts do both.
+    """
+    return f"CAST({column} AS STRING)" if kind == "FLOAT64" else column
+
+
 def job_part(text: str) -> str:
     """Return a text as a part of a job's or table's name; different texts stay different."""
     plain = re.sub(r"\W+", "_", text, flags=re.ASCII)[:40]

@@ -2,13 +2,13 @@
 
 A type is found in the values where the source names one that BigQuery has several of: a decimal
 becomes `NUMERIC`, `BIGNUMERIC` or, where neither holds every digit, `STRING`; JSON becomes `STRING`
-where a number in it would be rounded.
+where a number in it would be rounded, and in a key, since BigQuery compares no JSON.
 """
 
 import gzip
 import json
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal, InvalidOperation
 from pathlib import Path
@@ -16,10 +16,11 @@ from typing import Any, cast
 
 import orjson
 from dlt.common.schema import Schema
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TTableSchemaColumns
 from dlt.common.storages import FileStorage
 
 from shared.connectors.dataset.destination import COLUMN_TYPE
+from shared.connectors.rejects import text_of_key
 
 _LEVEL = 1
 """Of the compression: the file goes over a network, and is memory on Cloud Run."""
@@ -33,6 +34,7 @@ _PLAIN: Mapping[str, str] = {
     "time": "TIME",
     "binary": "BYTES",
 }
+_DOUBLE = "double precision"
 _INTEGERS = range(-(2**63), 2**64)
 _DECIMALS = (("NUMERIC", 29, 9), ("BIGNUMERIC", 38, 38))
 """How many digits before and behind the point each takes, the narrow one first."""
@@ -47,22 +49,10 @@ class Staged:
     types: Mapping[str, str]
 
 
-class _Measured:
-    """A column whose type its values decide."""
-
-    def __init__(self) -> None:
-        self.type = ""
-
-    def written(self, value: Any) -> Any:
-        """Return the value as the file has it, and take it into account."""
-        raise NotImplementedError
-
-
-class _Decimals(_Measured):
+class _Decimals:
     """Decimals, as text."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.type = "NUMERIC"
 
     def written(self, value: Any) -> str:
@@ -73,11 +63,10 @@ class _Decimals(_Measured):
         return text
 
 
-class _Jsons(_Measured):
+class _Jsons:
     """JSON, as text until it is merged, since its text is exact."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.type = "JSON"
 
     def written(self, value: Any) -> str:
@@ -88,7 +77,29 @@ class _Jsons(_Measured):
         return text
 
 
-def prepare(schema: Schema, table: str, files: Sequence[Path], folder: Path) -> Staged:
+_Measured = _Decimals | _Jsons
+"""A column whose type its values decide."""
+
+
+def hints_for_files(columns: TTableSchemaColumns) -> TTableSchemaColumns:
+    """Return the hints of a stream with which dlt's files keep every value.
+
+    JSON has no NaN and no infinity, and dlt writes null for them, but a decimal as its text: so do
+    floating numbers travel, and BigQuery reads the shortest text of one as what it was.
+    """
+    return {name: _hint_for_file(hint) for name, hint in columns.items()}
+
+
+def _hint_for_file(hint: TColumnSchema) -> TColumnSchema:
+    if hint.get("data_type") != "double":
+        return hint
+    kept: Any = {**hint, "data_type": "decimal", COLUMN_TYPE: _DOUBLE}
+    return kept
+
+
+def prepare(
+    schema: Schema, table: str, files: Sequence[Path], folder: Path, *, key: Collection[str] = ()
+) -> Staged:
     """Write what a staging table is loaded from; a line at a time is in memory.
 
     Columns in which dlt found no value are left out.
@@ -98,7 +109,9 @@ def prepare(schema: Schema, table: str, files: Sequence[Path], folder: Path) -> 
     writers: dict[str, Callable[[Any], Any]] = {}
     for name, column in schema.get_table_columns(table).items():
         kind = _kind(column)
-        if isinstance(kind, _Measured):
+        if isinstance(kind, _Jsons) and name in key:
+            types[name], writers[name] = "STRING", text_of_key
+        elif isinstance(kind, _Measured):
             measured[name], writers[name] = kind, kind.written
         else:
             types[name] = kind
@@ -131,6 +144,8 @@ def _kind(column: TColumnSchema) -> str | _Measured:
     """Return the type of a column, or what finds it in the values."""
     wanted = column.get(COLUMN_TYPE)
     kind = column.get("data_type")
+    if wanted == _DOUBLE:
+        return "FLOAT64"
     if wanted == "numeric" or kind in ("decimal", "wei"):
         return _Decimals()
     if wanted == "jsonb" or kind == "json":

@@ -11,18 +11,21 @@ from dataclasses import dataclass
 
 from google.cloud.bigquery import SchemaField
 
-from shared.connectors.bigquery.names import literal, quoted
-from shared.connectors.dataset.guard import is_mass
+from shared.connectors.bigquery.names import comparable, literal, quoted
+from shared.connectors.dataset.guard import is_held
 from shared.connectors.dataset.refresh import Refresh
 
-_RUN, _DONE, _HELD = "syncline__run", "syncline__done", "syncline__held"
+_RUN, _DONE = "syncline__run", "syncline__done"
+_HELD, _HELD_ROWS = "syncline__held", "syncline__held_rows"
 """Columns of the table of keys; a column of a source has no two underscores in a row there."""
 
 _EMPTY = "DELETE FROM {seen} WHERE TRUE;"
 _BEGIN = f"""
 SET syncline_held = (SELECT MAX({_HELD}) FROM {{seen}});
+SET syncline_held_rows = (SELECT MAX({_HELD_ROWS}) FROM {{seen}});
 {_EMPTY}
-INSERT INTO {{seen}} ({_RUN}, {_DONE}, {_HELD}) VALUES ('{{run_id}}', FALSE, syncline_held);
+INSERT INTO {{seen}} ({_RUN}, {_DONE}, {_HELD}, {_HELD_ROWS})
+VALUES ('{{run_id}}', FALSE, syncline_held, CAST(syncline_held_rows AS INT64));
 """
 _STAGED = "INSERT INTO {seen} ({key}) SELECT {values} FROM {staging};"
 _REJECTED = """
@@ -46,6 +49,7 @@ SELECT
     (SELECT COUNT(*) FROM {{seen}} WHERE {_RUN} = @run_id AND NOT {_DONE}) AS continued,
     (SELECT COUNT(*) FROM {{seen}} WHERE {_RUN} = @run_id AND {_DONE}) AS done,
     (SELECT MAX({_HELD}) FROM {{seen}}) AS held,
+    (SELECT MAX({_HELD_ROWS}) FROM {{seen}}) AS held_rows,
     (SELECT COUNT(*) FROM {{target}}) AS total,
     (
         SELECT COUNT(*) FROM {{target}} AS t
@@ -58,7 +62,8 @@ SET syncline_deleted = @@row_count;
 """
 _END = f"""
 {_EMPTY}
-INSERT INTO {{seen}} ({_RUN}, {_DONE}, {_HELD}) VALUES ('{{run_id}}', TRUE, {{held}});
+INSERT INTO {{seen}} ({_RUN}, {_DONE}, {_HELD}, {_HELD_ROWS})
+VALUES ('{{run_id}}', TRUE, {{held}}, {{held_rows}});
 """
 
 
@@ -94,6 +99,7 @@ def seen_fields(key: Mapping[str, str]) -> Sequence[SchemaField]:
         SchemaField(_RUN, "STRING"),
         SchemaField(_DONE, "BOOL"),
         SchemaField(_HELD, "STRING"),
+        SchemaField(_HELD_ROWS, "INT64"),
         *(SchemaField(name, kind) for name, kind in key.items()),
     ]
 
@@ -124,15 +130,13 @@ def decide(table: RefreshTable, refresh: Refresh, found: Mapping[str, object]) -
         return Verdict(None)  # a repeat of the last slice, which was not recorded
     if continued != 1:
         return Verdict(_filled(_EMPTY, table, refresh), is_given_up=True)
-    held = found["held"]
-    is_first_look = held is None or held == str(refresh.run_id)
-    if is_first_look and is_mass(gone, total - gone):
-        end = _filled(_END, table, refresh, held=literal(str(refresh.run_id)))
-        return Verdict(end, held=gone)
-    return Verdict(
-        _filled(_DELETE, table, refresh)
-        + _filled(_END, table, refresh, held="CAST(NULL AS STRING)")
-    )
+    is_first_look = found["held"] is None or found["held"] == str(refresh.run_id)
+    held_before = None if is_first_look else int(str(found["held_rows"]))
+    if is_held(gone, total - gone, held_before):
+        held = literal(str(refresh.run_id))
+        return Verdict(_filled(_END, table, refresh, held=held, held_rows=str(gone)), held=gone)
+    nothing = {"held": "CAST(NULL AS STRING)", "held_rows": "CAST(NULL AS INT64)"}
+    return Verdict(_filled(_DELETE, table, refresh) + _filled(_END, table, refresh, **nothing))
 
 
 def _filled(statement: str, table: RefreshTable, refresh: Refresh, **more: str) -> str:
@@ -147,7 +151,10 @@ def _filled(statement: str, table: RefreshTable, refresh: Refresh, **more: str) 
         values=", ".join(f"CAST({quoted(name)} AS {kind})" for name, kind in table.key.items()),
         texts=", ".join(texts.values()),
         unknown=" OR ".join(f"{text} IS NULL" for text in texts.values()),
-        same=" AND ".join(f"s.{quoted(name)} = t.{quoted(name)}" for name in table.key),
+        same=" AND ".join(
+            f"{comparable(f's.{quoted(name)}', kind)} = {comparable(f't.{quoted(name)}', kind)}"
+            for name, kind in table.key.items()
+        ),
         **more,
     )
 

@@ -10,7 +10,7 @@ from google.cloud.bigquery import Client, QueryJob
 from shared.connectors.base import ConfirmLease, SyncRequest
 from shared.connectors.bigquery.client import open_client
 from shared.connectors.bigquery.failures import JobFailedError, bigquery_failure
-from shared.connectors.bigquery.jobs import Jobs, Parameters
+from shared.connectors.bigquery.jobs import Jobs, JobTerms, Parameters
 from shared.connectors.bigquery.merge import script
 from shared.connectors.bigquery.tables import Place, Tables, sql_name
 from shared.connectors.bigquery.turn import TURN_TABLE, Turn
@@ -24,29 +24,29 @@ class Session:
     """One client for one slice; whatever fails is told as in `bigquery_failure`."""
 
     def __init__(self, request: SyncRequest, confirm_lease: ConfirmLease) -> None:
-        self._request = request
-        self._confirm_lease = confirm_lease
+        self.confirm_lease = confirm_lease
         self._client: Client | None = None
         self._has_turn = False
         address = parse_address(request.dataset_url)
-        self._address = address
         self.place = Place(address.project, request.dataset_name)
         self.turn = Turn(self.place, request.run_id, request.fence)
         with told():
             self._client = open_client(address)
-        self.jobs = Jobs(self._client, self.turn.name, request.has_time)
-        self.tables = Tables(self._client, address.location)
+        labels = _labels(request)
+        terms = JobTerms(self.turn.name, labels)
+        self.jobs = Jobs(self._client, address, terms, request.has_time)
+        self.tables = Tables(self._client, address.location, labels, confirm_lease)
 
     def take_turn(self) -> None:
         """Take the turn, and confirm the lease behind that; nothing to do while it is held."""
         if self._has_turn:
             return
         with told():
-            self._confirm_lease()
+            self.confirm_lease()
             taken = self._take()
         if not taken:
             raise LeaseLostError("A later worker of the run has the turn.")
-        self._confirm_lease()
+        self.confirm_lease()
         reach(CrashPoint.TURN_TAKEN)
         self._has_turn = True
 
@@ -57,7 +57,7 @@ class Session:
         its own and will not write. Raises `LeaseLostError` if the lease is not ours any more.
         """
         text = script([self.turn.hold(), *statements])
-        self._confirm_lease()
+        self.confirm_lease()
         try:
             return self.jobs.script(name, text)
         except JobFailedError as error:
@@ -92,7 +92,8 @@ class Session:
         except (NotFound, JobFailedError) as error:
             if isinstance(error, JobFailedError) and error.reason != "notFound":
                 raise
-            self.tables.make_datasets(self.place)
+            for dataset in self.place.datasets:
+                self.tables.make_dataset(dataset)
             self._asked("make_turn", self.turn.make(), {})
             job = self._asked("turn", statement, parameters)
         if job.num_dml_affected_rows:
@@ -109,6 +110,14 @@ class Session:
 
     def _asked(self, name: str, sql: str, parameters: Parameters) -> QueryJob:
         return self.jobs.repeated(lambda: self.jobs.query(name, sql, parameters))
+
+
+def _labels(request: SyncRequest) -> Mapping[str, str]:
+    """Return by what a bill tells whose jobs and datasets those are."""
+    labels = {"syncline_connector": str(request.connector_id)}
+    if request.workspace_id is not None:
+        labels["syncline_workspace"] = str(request.workspace_id)
+    return labels
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Tables of a connector's dataset in BigQuery: found, made and fitted through the API."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -39,6 +39,11 @@ class Place:
         """Return the name of the dataset for what lives for a load or a run."""
         return f"{self.dataset}_staging"
 
+    @property
+    def datasets(self) -> Sequence[DatasetReference]:
+        """Return both datasets."""
+        return [DatasetReference(self.project, name) for name in (self.dataset, self.staging)]
+
     def target(self, table: str) -> TableReference:
         """Return where a table of the dataset is."""
         return TableReference(DatasetReference(self.project, self.dataset), table)
@@ -59,20 +64,30 @@ def schema_of(types: Mapping[str, str]) -> list[SchemaField]:
 
 
 class Tables:
-    """The calls on tables that a load makes."""
+    """The calls on tables that a load makes.
 
-    def __init__(self, client: Client, location: str) -> None:
+    `confirm` is called right before each that changes what other loads use, and raises
+    `LeaseLostError` unless the lease is held. Datasets that are made here get the `labels`.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        location: str,
+        labels: Mapping[str, str],
+        confirm: Callable[[], object],
+    ) -> None:
         self._client = client
         self._location = location
+        self._labels = labels
+        self._confirm = confirm
 
-    def make_datasets(self, place: Place) -> None:
-        """Make both datasets of a connector, where they are not there."""
-        for name in (place.dataset, place.staging):
-            dataset = Dataset(DatasetReference(place.project, name))
-            dataset.location = self._location
-            self._client.create_dataset(
-                dataset, exists_ok=True, retry=REPEATED, timeout=CALL_SECONDS
-            )
+    def make_dataset(self, reference: DatasetReference) -> None:
+        """Make a dataset, if it is not there."""
+        dataset = Dataset(reference)
+        dataset.location = self._location
+        dataset.labels = dict(self._labels)
+        self._client.create_dataset(dataset, exists_ok=True, retry=REPEATED, timeout=CALL_SECONDS)
 
     def find(self, table: TableReference) -> Table | None:
         """Return a table, or None if it is not there."""
@@ -97,7 +112,8 @@ class Tables:
         made.time_partitioning = partitioning
         if key:
             made.clustering_fields = list(key)
-        return self._client.create_table(made, exists_ok=True, retry=REPEATED, timeout=CALL_SECONDS)
+        self._confirm()
+        return self._make(made)
 
     def make_staging(
         self, table: TableReference, fields: Sequence[SchemaField], now: datetime
@@ -105,10 +121,28 @@ class Tables:
         """Make a table that is gone after a day, whatever becomes of us."""
         made = Table(table, schema=list(fields))
         made.expires = now + _STAGED_FOR
-        self._client.create_table(made, exists_ok=True, retry=REPEATED, timeout=CALL_SECONDS)
+        self._make(made)
+
+    def _make(self, table: Table) -> Table:
+        """Make a table, and its dataset if somebody dropped that."""
+        try:
+            return self._create(table)
+        except NotFound:
+            self.make_dataset(DatasetReference(table.project, table.dataset_id))
+        return self._create(table)
+
+    def _create(self, table: Table) -> Table:
+        return self._client.create_table(
+            table, exists_ok=True, retry=REPEATED, timeout=CALL_SECONDS
+        )
 
     def drop(self, table: TableReference) -> None:
         """Drop a table, if it is there."""
+        self._confirm()
+        self.drop_staging(table)
+
+    def drop_staging(self, table: TableReference) -> None:
+        """Drop a table that nobody else uses, if it is there."""
         self._client.delete_table(table, not_found_ok=True, retry=REPEATED, timeout=CALL_SECONDS)
 
     def add_columns(
@@ -143,6 +177,7 @@ class Tables:
         wanted = _with_changes(found.schema, landing)
         if wanted != list(found.schema):
             found.schema = wanted
+            self._confirm()
             found = self._client.update_table(
                 found, ["schema"], retry=REPEATED, timeout=CALL_SECONDS
             )

@@ -86,10 +86,10 @@ def _turn(request: SyncRequest, confirm_lease: ConfirmLease) -> Generator[Connec
         request.connector_id, request.dataset_url, TURN_WAIT, confirm_lease, request.lines
     )
     try:
-        with turn as connection:
+        with turn as held:
             confirm_lease()
             reach(CrashPoint.TURN_TAKEN)
-            yield connection
+            yield held.connection
     except psycopg2.Error as error:
         raise dataset_trouble(error) from None
 

@@ -157,7 +157,8 @@ class DatabaseConfig(ConnectorConfig):
     tls: TlsMode | None = Field(
         default=None,
         description="What is asked of the connection. If not given: verify-full to a public address"
-        " or with certificates below, and else encryption if the server offers it.",
+        " or with certificates below; else require for SQL Server, and encryption if the server"
+        " offers it for the others.",
     )
     tls_ca: Certificates | None = Field(
         default=None,

@@ -57,7 +57,9 @@ def check(access: SourceAccess) -> Sequence[StreamFailure]:
 def _prove(connection: Connection, stream: StreamConfig) -> None:
     """Prepare what a sync would read of a table; raises whatever keeps it from that."""
     try:
-        connection.execute(plan_table(connection, stream).query.limit(0)).close()
+        table = plan_table(connection, stream)
+        table.end(connection)
+        connection.execute(table.query.limit(0)).close()
     finally:
         if not connection.invalidated:
             connection.rollback()

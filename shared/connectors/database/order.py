@@ -116,17 +116,22 @@ class ReadOrder:
         return next(others, None)
 
     def queries(
-        self, query: Select[Any], start: CursorValue | None, last: LastRow | None
+        self,
+        query: Select[Any],
+        start: CursorValue | None,
+        last: LastRow | None,
+        end: CursorValue | None = None,
     ) -> list[Select[Any]]:
         """Return `query` over the rows behind `last`, as queries to run one after the other.
 
-        With a cursor from `start` on, itself included. Rows without a cursor value have a query of
-        their own: for both kinds together a source uses no index.
+        With a cursor from `start` on, itself included, up to `end`, itself excluded. Rows
+        without a cursor value have a query of their own: for both kinds together a source uses no
+        index.
         """
         if self.cursor is None:
             behind = [] if last is None else [self._behind(self.key, last.key)]
             return [self._sorted(query.where(*behind))]
-        queries = [self._with_value(query, self.cursor, start, last)]
+        queries = [self._with_value(query, self.cursor, start, last, end)]
         if self.cursor.column.nullable and (last is None or (last.cursor is None and last.key)):
             behind = [] if last is None else [self._behind(self.key, last.key)]
             queries.insert(0, self._sorted(query.where(self.cursor.column.is_(None), *behind)))
@@ -150,6 +155,7 @@ class ReadOrder:
         cursor: OrderedColumn,
         start: CursorValue | None,
         last: LastRow | None,
+        end: CursorValue | None,
     ) -> Select[Any]:
         conditions: list[ColumnElement[bool]] = []
         if start is not None:
@@ -158,6 +164,8 @@ class ReadOrder:
             conditions.append(self._behind((cursor, *self.key), (last.cursor, *last.key)))
         if not conditions and cursor.column.nullable:
             conditions.append(cursor.column.is_not(None))
+        if end is not None:
+            conditions.append(cursor.column < cursor.literal(end))
         return self._sorted(query.where(*conditions), cursor)
 
     def _sorted(self, query: Select[Any], *first: OrderedColumn) -> Select[Any]:

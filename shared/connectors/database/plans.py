@@ -57,6 +57,9 @@ class ColumnPlan:
     """What a value is made by the source before it is compared with the column; None if nothing."""
     is_cut: bool = False
     """True if the source has more digits of its times than are read."""
+    open_from: ColumnElement[Any] | None = None
+    """What asks the source for the least value of a row that no one else sees yet, since it is in a
+    transaction that goes on; None if there is no asking."""
     moves: bool = False
     """True if the source itself raises its values with every change of a row."""
 

@@ -39,6 +39,7 @@ def table_stream(
     """
     with source.used() as connection:
         table = plan_table(connection, config)
+        end = table.end(connection)
     config = table.config
     _check_distinct(config.table, [plan.name for plan in table.plans])
     order = table.order
@@ -52,7 +53,7 @@ def table_stream(
         settled=_not_before(watermark) if start is not None and config.look_back_seconds else _same,
     )
     last = read_position(config, order, position)
-    queries = order.queries(table.query, start, last)
+    queries = order.queries(table.query, start, last, end)
     siblings = order.siblings(table.query, last)
     reading = TableReading(config, table.plans, order, queries, siblings, progress)
     return Stream(

@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from ipaddress import ip_address
 from itertools import islice
 from typing import Any, cast
@@ -128,13 +129,22 @@ class LineConnection(NonMarsConnection):
             tds.main_session.put_cancel()
 
 
+@dataclass(frozen=True, slots=True)
+class _Hop:
+    """A server on the way to the one that holds the data."""
+
+    host: str
+    port: int
+    tls: Tls
+
+
 def connect(guard: Guard, lines: Lines, tls: Tls, **parameters: Any) -> LineConnection:
     """Connect to a checked address, and to that of the server to which it sends us on.
 
     `parameters` are SQLAlchemy's: `host`, `port`, `user`, `password` and `database`. Raises
     `SynclineError`, `pytds.Error`, `ssl.SSLError` and `OSError`.
     """
-    host, port = parameters.pop("host"), parameters.pop("port", _PORT)
+    hop = _Hop(parameters.pop("host"), parameters.pop("port", _PORT), tls)
     if max(map(len, parameters.values())) > LONGEST:
         raise PermanentError(
             f"SQL Server has no user, password or database of more than {LONGEST} letters: give"
@@ -143,10 +153,10 @@ def connect(guard: Guard, lines: Lines, tls: Tls, **parameters: Any) -> LineConn
             fault=Fault.SETTINGS,
         )
     for _ in range(_MOST_HOPS):
-        opened = _open(guard, lines, tls, host, port, parameters)
+        opened = _open(guard, lines, hop, parameters)
         if isinstance(opened, LineConnection):
             return opened
-        host, port = opened
+        hop = opened
     raise PermanentError(
         "The source database sends connections on from server to server without an end: use the"
         " address of the one that holds the data.",
@@ -156,9 +166,9 @@ def connect(guard: Guard, lines: Lines, tls: Tls, **parameters: Any) -> LineConn
 
 
 def _open(
-    guard: Guard, lines: Lines, tls: Tls, host: str, port: int, parameters: dict[str, Any]
-) -> LineConnection | tuple[str, int]:
-    plain = guard.connect(host, port, lines=lines)
+    guard: Guard, lines: Lines, hop: _Hop, parameters: dict[str, Any]
+) -> LineConnection | _Hop:
+    plain = guard.connect(hop.host, hop.port, lines=lines)
     line: Line | None = None
     try:
         plain.settimeout(CONNECT.total_seconds())
@@ -167,14 +177,15 @@ def _open(
         line = lines.add(plain.fileno(), CONNECT)
         address = ip_address(plain.getpeername()[0])
         with _greeting(line):
-            tds, route = logged_in(plain, host, address, tls, parameters)
+            tds, route = logged_in(plain, hop.host, address, hop.tls, parameters)
         if route is None:
             return LineConnection(tds, plain, line)
     except BaseException:
         _close(plain, line)
         raise
     _close(plain, line)
-    return route["server"].partition("\\")[0], route["port"]
+    host = route["server"].partition("\\")[0]
+    return _Hop(host, route["port"], hop.tls.sent_on_from(address))
 
 
 @contextmanager

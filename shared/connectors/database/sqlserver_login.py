@@ -18,7 +18,8 @@ from shared.connectors.database.sqlserver_packets import (
     read_packet,
     write_packet,
 )
-from shared.connectors.database.sqlserver_reader import CheckedReader
+from shared.connectors.database.sqlserver_session import PACKET_BYTES, CheckedSession
+from shared.connectors.database.sqlserver_texts import TextFactory
 from shared.connectors.database.sqlserver_tls import TlsChannel
 from shared.connectors.database.tls import Tls, TlsMode
 from shared.connectors.database.tls_drivers import tls_context
@@ -32,8 +33,6 @@ from shared.errors import SynclineError
 
 LONGEST = 128
 """Letters of a user name, a password, or the name of a database."""
-_PACKET_BYTES = 16_000
-"""Under TLS a packet may have 16,383."""
 
 _LOGIN_ONLY = permanent(
     Reason.CONFIGURATION,
@@ -50,6 +49,16 @@ _NOT_TDS = permanent(
 class TdsConnection(_TdsSocket):
     """python-tds's connection, whose login trusts no more than it must."""
 
+    def __init__(self, channel: Any, login: Any) -> None:
+        super().__init__(
+            sock=channel,
+            login=login,
+            row_strategy=tuple_row_strategy,
+            autocommit=True,  # no transaction of ours outlives a query, and so no lock
+        )
+        self.type_factory = TextFactory(self.tds_version)
+        self._main_session = CheckedSession(self, channel)
+
     def login(self) -> Route | None:
         """Log in; return where to go instead if the server says so.
 
@@ -64,8 +73,7 @@ class TdsConnection(_TdsSocket):
         except tds_base.DatabaseError:
             is_accepted = False
         if not is_accepted:
-            errors = [one for one in session.messages if one["marker"] == tds_base.TDS_ERROR_TOKEN]
-            session.messages = errors[:1]
+            session.messages = session.messages[:1]
             session.raise_db_exception()
         if self.route is not None:
             return self.route
@@ -83,20 +91,14 @@ def logged_in(
     do not agree, `pytds.Error`, `ssl.SSLError` and `OSError`.
     """
     channel = _settled(plain, host, tls, address)
-    connection = TdsConnection(
-        sock=channel,  # pyright: ignore[reportArgumentType] (a socket as far as it is used)
-        login=_login(host, **parameters),
-        row_strategy=tuple_row_strategy,
-        autocommit=True,  # no transaction of ours outlives a query, and so no lock
-    )
-    session: Any = connection.main_session
-    session._reader = CheckedReader(session, channel, _PACKET_BYTES)  # noqa: SLF001 (as above)
+    connection = TdsConnection(channel, _login(host, **parameters))
     return connection, connection.login()
 
 
 def _settled(plain: socket.socket, host: str, tls: Tls, address: Address) -> Any:
     """Return what to talk over from now on: the socket as it is, or TLS on it."""
-    mode = tls.mode_for([address])
+    # A password is as good as not encrypted in a login: nobody who listens may choose that it is.
+    mode = tls.mode_for([address]) or TlsMode.REQUIRE
     asked = PreLoginEnc.ENCRYPT_NOT_SUP if mode is TlsMode.DISABLE else PreLoginEnc.ENCRYPT_ON
     write_packet(plain, PRELOGIN, prelogin(asked))
     try:
@@ -104,8 +106,8 @@ def _settled(plain: socket.socket, host: str, tls: Tls, address: Address) -> Any
     except NotTdsError as error:
         raise _told(_NOT_TDS) from error
     match answer:
-        case PreLoginEnc.ENCRYPT_NOT_SUP if mode in (None, TlsMode.DISABLE):
-            return plain  # nobody asked for more than it has
+        case PreLoginEnc.ENCRYPT_NOT_SUP if mode is TlsMode.DISABLE:
+            return plain
         case PreLoginEnc.ENCRYPT_NOT_SUP:
             raise _told(NO_TLS)
         case PreLoginEnc.ENCRYPT_OFF:
@@ -113,13 +115,15 @@ def _settled(plain: socket.socket, host: str, tls: Tls, address: Address) -> Any
         case _ if mode is TlsMode.DISABLE:
             raise _told(TLS_ONLY)
         case _:
-            return _encrypted(plain, host, tls, mode or TlsMode.REQUIRE)
+            return _encrypted(plain, host, tls, mode)
 
 
 def _encrypted(plain: socket.socket, host: str, tls: Tls, mode: TlsMode) -> TlsChannel:
     context = tls_context(tls, mode)
     # With 1.3 a server may still send something of the handshake when it is over for the client.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
+    # A second handshake, which no server of this kind asks for, would come amid the records.
+    context.options |= ssl.OP_NO_RENEGOTIATION
     try:
         return TlsChannel(plain, context, host)
     except ssl.SSLError as error:
@@ -132,12 +136,17 @@ def _told(kind: Kind) -> SynclineError:
 
 def _login(host: str, *, user: str, password: str, database: str) -> Any:
     login = tds_base._TdsLogin()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
-    login.user_name, login.password, login.database = user, password, database
-    login.server_name = host[:LONGEST]
-    login.app_name = login.library = "syncline"
-    login.client_lcid = lcid.LANGID_ENGLISH_US
-    login.client_tz = UTC
-    login.option_flag2 = tds_base.TDS_ODBC_ON
-    login.bytes_to_unicode = True
-    login.blocksize = _PACKET_BYTES
+    vars(login).update(
+        user_name=user,
+        password=password,
+        database=database,
+        server_name=host[:LONGEST],
+        app_name="syncline",
+        library="syncline",
+        client_lcid=lcid.LANGID_ENGLISH_US,
+        client_tz=UTC,
+        option_flag2=tds_base.TDS_ODBC_ON,
+        bytes_to_unicode=True,
+        blocksize=PACKET_BYTES,
+    )
     return login

@@ -8,6 +8,7 @@ from pytds.collate import Collation, ucs2_codec
 from pytds.tds_reader import _TdsReader  # pyright: ignore[reportPrivateUsage] (there is no other way in)
 
 from shared.connectors.database.sqlserver_packets import REPLY, TransportError
+from shared.connectors.sqlserver_failures import MOST_ROW_BYTES, TooLargeError
 
 _HEADER_BYTES = 8
 _UNASSIGNED = "syncline_unassigned"
@@ -42,9 +43,36 @@ class _WindowsCollation(Collation):
 
 
 class CheckedReader(_TdsReader):
-    """Reads packets as long as they are packets; raises `TransportError` for what is none."""
+    """Reads packets as long as they are packets; raises `TransportError` for what is none.
+
+    A row has at most `MOST_ROW_BYTES`, or `TooLargeError` is raised. So many has all of an answer
+    that is no row, too: names, messages and whatever else is kept until its end.
+    """
+
+    _before = 0
+    """Bytes of the packets before this one."""
+    _counted_from = 0
+    _is_row = False
+
+    def begin_answer(self) -> None:
+        """Count the bytes that are no row from here on."""
+        self._counted_from = self._place()
+
+    def begin_row(self) -> int:
+        """Count the bytes of a row from here on; return what `end_row` has to be given."""
+        others = self._place() - self._counted_from
+        self._counted_from, self._is_row = self._place(), True
+        return others
+
+    def end_row(self, others: int) -> None:
+        """Go on with the count of what is no row."""
+        self._counted_from, self._is_row = self._place() - others, False
+
+    def _place(self) -> int:
+        return self._before + self._pos
 
     def _read_packet(self) -> None:
+        self._before += self._size
         header = bytearray(_HEADER_BYTES)
         self._fill(memoryview(header))
         kind, status, size = header[0], header[1], int.from_bytes(header[2:4], "big")
@@ -55,6 +83,8 @@ class CheckedReader(_TdsReader):
         self._type, self._status, self._size = kind, status & 1, size
         self._spid = int.from_bytes(header[4:6], "big")
         self._pos, self._have = _HEADER_BYTES, size
+        if self._before + size - self._counted_from > MOST_ROW_BYTES:
+            raise TooLargeError if self._is_row else TransportError("an answer has no end")
 
     def _fill(self, room: memoryview) -> None:
         while room:
@@ -65,6 +95,8 @@ class CheckedReader(_TdsReader):
 
     def recv(self, size: int) -> bytes:
         """Read at most so many bytes, at least one; the message's end is the connection's."""
+        if size < 0:
+            raise TransportError("a value has a length that no value has")
         # python-tds would ask for the rest of a value that was cut off again and again.
         found = super().recv(size)
         while not found and size:

@@ -54,7 +54,11 @@ class TlsChannel:
     def sendall(self, data: bytes | bytearray, _flags: int = 0) -> None:
         """Send all of the data."""
         self._tls.write(data)
-        self._plain.sendall(self._outgoing.read())
+        self._send_records()
+
+    def _send_records(self) -> None:
+        if self._outgoing.pending:
+            self._plain.sendall(self._outgoing.read())
 
     def recv_into(self, buffer: bytearray | memoryview, size: int = 0, _flags: int = 0) -> int:
         """Read at most `size` bytes, and at least one unless the server has ended the connection.
@@ -65,6 +69,7 @@ class TlsChannel:
             try:
                 return cast("Any", self._tls).read(size or len(buffer), buffer)
             except ssl.SSLWantReadError:
+                self._send_records()  # it may have an answer to what it has read
                 records = self._plain.recv(_RECORD_BYTES)
                 if not records:
                     raise TransportError("the connection ended without TLS's farewell") from None

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BINARY, Column, Dialect, Double, cast, type_coerce
+from sqlalchemy import BINARY, Column, Dialect, Double, cast, func, type_coerce
 from sqlalchemy.dialects import mssql
 from sqlalchemy.types import (
     Boolean,
@@ -125,6 +125,7 @@ def plan_sql_server(column: Column[Any]) -> ColumnPlan:  # noqa: PLR0911 (a tabl
                 as_number,
                 finds_row=True,
                 compared_as=_ROWVERSION,
+                open_from=cast(func.min_active_rowversion(), mssql.BIGINT()),
                 moves=True,
             )
         case _:

@@ -54,6 +54,18 @@ class TablePlan:
             )
         return self._back(decode(watermark))
 
+    def end(self, connection: Connection) -> CursorValue | None:
+        """Return the cursor value to read up to, itself excluded, or None to read everything.
+
+        Behind it a row may still come that is less than its neighbours, and a watermark that went
+        by these would never be followed by it. Ask before the rows are asked for: what was under
+        way for those may be done for a question that comes later, or together with them.
+        """
+        cursor = self.order.cursor
+        if cursor is None or cursor.plan.open_from is None:
+            return None
+        return connection.scalar(select(cursor.plan.open_from))
+
     def _back(self, value: CursorValue) -> CursorValue:
         if isinstance(value, date) and self.config.look_back_seconds:
             return _earlier(value, timedelta(seconds=self.config.look_back_seconds))

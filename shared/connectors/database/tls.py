@@ -1,7 +1,7 @@
 """How the connection to a source is encrypted, and the certificates that people give for it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -42,13 +42,21 @@ class Tls:
         """Return what is asked of a connection to one of these addresses.
 
         What nobody decided is `verify-full` towards a public address. None stands for what drivers
-        do by themselves, encryption if the server offers it: so it is in the private networks of a
-        deployment, whose servers often have no certificate.
+        do by themselves, encryption if the server offers it, or at least whatever the certificate:
+        so it is in the private networks of a deployment, whose servers often have no good one.
         """
         if self.mode is not None:
             return self.mode
         is_public = any(_PUBLIC.refusal(address) is None for address in addresses)
         return TlsMode.VERIFY_FULL if is_public or self.authority or self.certificate else None
+
+    def sent_on_from(self, address: Address) -> "Tls":
+        """Return what to ask of the servers to which the one at this address sends a connection.
+
+        No less than of that one.
+        """
+        mode = self.mode_for([address])
+        return self if mode is None else replace(self, mode=mode)
 
 
 def check_certificates(text: str) -> str:

@@ -8,6 +8,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells 
 from psycopg2.sql import SQL, Composable, Identifier
 
 from shared.connectors.dataset.landing import NEW_CONNECTOR, LoadTable
+from shared.connectors.dataset.names import quoted
 from shared.domain.fault import Fault
 from shared.errors import PermanentError
 
@@ -26,7 +27,7 @@ WHERE indexrelid = ANY(CAST(%(indexes)s AS regclass[])) AND attnotnull
 
 def key_index(table: str, key: Sequence[str]) -> str:
     """Return the name of the index of ours on a table with this key."""
-    names = [_quoted(name) for name in key]
+    names = [quoted(name) for name in key]
     return f"syncline_key_{sha256(chr(0).join([table, *names]).encode()).hexdigest()[:12]}"
 
 
@@ -57,7 +58,7 @@ def keep_key_index(cursor: Cursor, table: LoadTable, found: Sequence[str]) -> No
 
 
 def _give_up(cursor: Cursor, table: LoadTable, indexes: Sequence[str]) -> None:
-    schema = SQL(table.target.rpartition(f".{_quoted(table.name)}")[0])
+    schema = SQL(table.target.rpartition(f".{quoted(table.name)}")[0])
     names = [SQL("{}.{}").format(schema, Identifier(name)) for name in indexes]
     qualified = [name.as_string(cursor) for name in names]
     cursor.execute(_BOUND, {"indexes": qualified, "key": list(table.key)})
@@ -69,7 +70,3 @@ def _give_up(cursor: Cursor, table: LoadTable, indexes: Sequence[str]) -> None:
         for (name,) in cursor.fetchall()
     ]
     cursor.execute(SQL("; ").join(statements))
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

@@ -36,7 +36,8 @@ WHERE n.nspname = %s AND c.relkind IN ('r', 'p') AND c.relname NOT LIKE %s
 ORDER BY c.relname = %s DESC, c.relname
 LIMIT %s
 """
-_SIZE = "pg_total_relation_size(c.oid)"
+_SIZE = "coalesce(pg_total_relation_size(c.oid), 0)"
+"""Nothing of a table that was dropped meanwhile."""
 _SIZE_LAST_SEEN = "c.relpages * current_setting('block_size')::bigint"
 """Without indexes and long values, as of the last VACUUM: for which no table has to be opened."""
 _TABLES_OF_DLT = r"\_dlt\_%"

@@ -1,6 +1,7 @@
 """The statements that bring what was staged into a table of the dataset."""
 
 from shared.connectors.dataset.landing import Landing, LoadTable
+from shared.connectors.dataset.names import quoted
 
 
 def merge_statement(table: LoadTable, landing: Landing) -> str:
@@ -9,12 +10,12 @@ def merge_statement(table: LoadTable, landing: Landing) -> str:
     A row that is inserted or updated has NULL in the columns that `landing` empties. One of which
     no column of the source differs, dlt's own left aside, is left alone.
     """
-    key = ", ".join(_quoted(name) for name in table.key)
-    values = ", ".join([*map(_quoted, landing.columns), *("NULL" for _ in landing.emptied)])
+    key = ", ".join(quoted(name) for name in table.key)
+    values = ", ".join([*map(quoted, landing.columns), *("NULL" for _ in landing.emptied)])
     columns = [*landing.columns.values(), *landing.emptied]
-    newest = f", {_quoted(table.newest_by)} DESC NULLS LAST" if table.newest_by else ""
+    newest = f", {quoted(table.newest_by)} DESC NULLS LAST" if table.newest_by else ""
     return (
-        f"WITH merged AS (INSERT INTO {table.target} AS t ({', '.join(map(_quoted, columns))})"
+        f"WITH merged AS (INSERT INTO {table.target} AS t ({', '.join(map(quoted, columns))})"
         f" SELECT DISTINCT ON ({key}) {values} FROM {table.staging} ORDER BY {key}{newest}"
         f" ON CONFLICT ({key}) DO {_action(table, landing)}"
         # xmax is 0 in a row that was inserted, and this transaction in one that was updated.
@@ -25,12 +26,12 @@ def merge_statement(table: LoadTable, landing: Landing) -> str:
 
 def _action(table: LoadTable, landing: Landing) -> str:
     landed = [name for name in landing.columns.values() if name not in table.key]
-    compared = [_quoted(name) for name in landed if _is_of_source(name)]
-    emptied = [_quoted(name) for name in landing.emptied if _is_of_source(name)]
+    compared = [quoted(name) for name in landed if _is_of_source(name)]
+    emptied = [quoted(name) for name in landing.emptied if _is_of_source(name)]
     if not compared and not emptied:
         return "NOTHING"
     assignments = ", ".join(
-        f"{name} = excluded.{name}" for name in map(_quoted, [*landed, *landing.emptied])
+        f"{name} = excluded.{name}" for name in map(quoted, [*landed, *landing.emptied])
     )
     ours = ", ".join(f"t.{name}" for name in compared)
     theirs = ", ".join(f"excluded.{name}" for name in compared)
@@ -44,7 +45,3 @@ def _action(table: LoadTable, landing: Landing) -> str:
 
 def _is_of_source(column: str) -> bool:
     return not column.startswith("_dlt_")
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'

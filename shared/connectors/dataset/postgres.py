@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from datetime import timedelta
 
 import psycopg2
+from dlt.common.schema.typing import TTableSchemaColumns
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 
 from shared.clock import monotonic
@@ -34,7 +35,7 @@ from shared.connectors.dataset.staging import (
 )
 from shared.connectors.dataset.tally import LoadTally
 from shared.connectors.dataset.telling import load_table, log_change, told_change
-from shared.connectors.dataset.turn import turn_of
+from shared.connectors.dataset.turn import Turn, turn_of
 from shared.connectors.failures import dataset_failure
 from shared.connectors.postgres import LineConnection
 from shared.crash_points import CrashPoint, reach
@@ -67,7 +68,7 @@ class PostgresDataset:
         self._load_wait = load_wait
         self._destination = PostgresDestination()
         self._held = ExitStack()
-        self._connection: LineConnection | None = None
+        self._turn: Turn | None = None
         self._used_at = 0.0
 
     @property
@@ -75,14 +76,18 @@ class PostgresDataset:
         """Return what dlt prepares files for."""
         return self._destination
 
+    def hints(self, columns: TTableSchemaColumns) -> TTableSchemaColumns:
+        """Return the hints of a stream as they are: dlt's files for PostgreSQL keep every value."""
+        return columns
+
     def take_turn(self) -> None:
         """Take the connector's turn to load, and keep it until `close`."""
-        if self._connection is not None and self._is_there(self._connection):
+        if self._turn is not None and self._is_there(self._turn.connection):
             return
         self.close()
         with _told():
             try:
-                self._connection = self._opened()
+                self._turn = self._opened()
             except BaseException:
                 self.close()
                 raise
@@ -98,7 +103,6 @@ class PostgresDataset:
             check_target(found, place, is_continued=load.is_continued)
             make_schemas(cursor, found.missing_schemas)
             make_tables(cursor, place, types, with_target=not found.has_target)
-            self._grant(cursor, found)
             stage(cursor, place, prepared.files)
             reach(CrashPoint.STAGED)
             landing = fit_columns(cursor, table)
@@ -107,6 +111,7 @@ class PostgresDataset:
             created, updated = cursor.fetchone() or (0, 0)
             deletion = self._write_brought(cursor, load, place, is_staged=True)
             drop_staging(cursor, place)
+            self._grant(cursor, found)
         reach(CrashPoint.MERGED)
         for change in landing.changes:
             log_change(table, change)
@@ -120,14 +125,15 @@ class PostgresDataset:
             found = look_at(cursor, place)
             make_schemas(cursor, found.missing_schemas)
             deletion = self._write_brought(cursor, load, place, is_staged=False)
-        return LoadTally(deleted=deletion.deleted, held=deletion.held)
+            self._grant(cursor, found)
+        return LoadTally(deleted=deletion.deleted, held=deletion.held, has_table=found.has_target)
 
     def close(self) -> None:
         """Forget rejects of long ago, and give the turn back."""
-        connection, self._connection = self._connection, None
+        turn, self._turn = self._turn, None
         with suppress(Exception), self._held:
-            if connection is not None and not connection.closed:
-                prune_rejects(connection, self._request.dataset_name)
+            if turn is not None and not turn.connection.closed:
+                prune_rejects(turn.connection, self._request.dataset_name)
 
     def _place(self, load: StreamLoad) -> Place:
         schema = self._request.dataset_name
@@ -147,19 +153,20 @@ class PostgresDataset:
         connection.line.patience = ANSWER
         return True
 
-    def _opened(self) -> LineConnection:
+    def _opened(self) -> Turn:
         request = self._request
-        turn = turn_of(
-            request.connector_id,
-            request.dataset_url,
-            self._load_wait,
-            self._confirm_lease,
-            request.lines,
+        turn = self._held.enter_context(
+            turn_of(
+                request.connector_id,
+                request.dataset_url,
+                self._load_wait,
+                self._confirm_lease,
+                request.lines,
+            )
         )
-        connection = self._held.enter_context(turn)
         self._confirm_lease()
         reach(CrashPoint.TURN_TAKEN)
-        with connection.cursor() as cursor:
+        with turn.connection.cursor() as cursor:
             cursor.execute(
                 _SET_SESSION,
                 (
@@ -169,18 +176,20 @@ class PostgresDataset:
                     f"{_IDLE_SECONDS}s",
                 ),
             )
-        return connection
+        return turn
 
     @contextmanager
     def _transaction(self) -> Generator[Cursor]:
         """Commit the block if the lease is held then, or let nothing of it have happened."""
-        connection = self._connection
-        if connection is None:
+        turn = self._turn
+        if turn is None:
             raise RuntimeError("a dataset is written while its turn is held")
+        connection = turn.connection
         with _told():
             try:
                 connection.autocommit = False
                 with connection.cursor() as cursor:
+                    turn.keep(cursor)
                     yield cursor
                 # Who gets the lease after this loads after the commit: it takes the turn, which is
                 # this connection's, and the transaction ends before the turn does.
@@ -200,8 +209,13 @@ class PostgresDataset:
             self.close()
 
     def _grant(self, cursor: Cursor, found: Found) -> None:
-        if self._request.reader is not None and not found.has_target:
-            grant_schema(cursor, self._request.reader, self._request.dataset_name)
+        """Let the workspace's reader read a schema that is new, with whatever comes into it.
+
+        Last of all, since other changes of the reader's rights wait until the transaction ends.
+        """
+        schema, reader = self._request.dataset_name, self._request.reader
+        if reader is not None and schema in found.missing_schemas:
+            grant_schema(cursor, reader, schema)
 
     def _write_brought(
         self, cursor: Cursor, load: StreamLoad, place: Place, *, is_staged: bool

@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812
 from psycopg2.extensions import encrypt_password
 
-from shared.connectors.dataset.turn_table import hold_rights, make_turns
+from shared.connectors.dataset.turn_table import hold_database_rights, hold_rights, make_turns
 from shared.connectors.postgres import connect
 from shared.domain.run import Reason
 from shared.egress.lines import Lines
@@ -40,7 +40,7 @@ BEGIN
 END $$
 """
 # One statement, so that it is a transaction also where the connection commits each by itself: the
-# role is looked for once nobody else changes rights, and is there until they are granted.
+# role is looked for once nobody else changes its rights, and is there until they are granted.
 _GRANT = """
 DO $$
 BEGIN
@@ -57,8 +57,8 @@ SELECT pg_terminate_backend(pid, %s) FROM pg_stat_activity WHERE usename = %s
 """
 
 
-def make_reader(dataset_url: str, role: str, password: str) -> None:
-    """Let a role log in with a password, new or in place of its old one; it may read nothing yet.
+def make_reader(dataset_url: str, role: str) -> None:
+    """Make a role that may read nothing yet and not log in, or leave one that is there as it is.
 
     Raises `PermanentError` if the deployment's role may not make roles, `TransientError` if the
     database cannot be reached.
@@ -66,11 +66,22 @@ def make_reader(dataset_url: str, role: str, password: str) -> None:
     with _connected(dataset_url) as connection, connection.cursor() as cursor:
         make_turns(cursor)
         with connection:
-            # As a verifier, since statements may be logged.
-            verifier = encrypt_password(password, role, connection, "scram-sha-256")
-            cursor.execute(hold_rights())
-            _make_role(cursor, role, verifier)
+            cursor.execute(hold_rights(role))
+            _make_role(cursor, role)
+            cursor.execute(hold_database_rights())
             cursor.execute(_NO_TEMPORARY_TABLES)
+
+
+def let_in(dataset_url: str, role: str, password: str) -> None:
+    """Let a role of `make_reader` log in with a password, which ends its old one.
+
+    Raises as `make_reader`.
+    """
+    with _connected(dataset_url) as connection, connection.cursor() as cursor:
+        # As a verifier, since statements may be logged.
+        verifier = encrypt_password(password, role, connection, "scram-sha-256")
+        names = {"role": sql.Identifier(role), "verifier": sql.Literal(verifier)}
+        cursor.execute(sql.SQL("ALTER ROLE {role} LOGIN PASSWORD {verifier}").format(**names))
 
 
 def let_read(dataset_url: str, role: str, schemas: Iterable[str]) -> None:
@@ -79,17 +90,20 @@ def let_read(dataset_url: str, role: str, schemas: Iterable[str]) -> None:
     The role has been committed by now: who makes a schema from here on finds it, and grants it that
     schema. So none is missed if the schemas are listed after `make_reader`.
     """
-    with _connected(dataset_url) as connection, connection.cursor() as cursor, connection:
-        cursor.execute(hold_rights())
+    with _connected(dataset_url) as connection, connection.cursor() as cursor:
+        make_turns(cursor)
         cursor.execute("SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (list(schemas),))
         for (schema,) in cursor.fetchall():
             grant_schema(cursor, role, schema)
 
 
 def grant_schema(cursor: Cursor, role: str, schema: str) -> None:
-    """Let a role read all tables of a schema, those to come too, if there is such a role."""
+    """Let a role read all tables of a schema, those to come too, if there is such a role.
+
+    Other changes of the role's rights wait until the transaction ends; `make_turns` came before.
+    """
     names = {
-        "hold": hold_rights(),
+        "hold": hold_rights(role),
         "name": sql.Literal(role),
         "schema": sql.Identifier(schema),
         "role": sql.Identifier(role),
@@ -113,7 +127,7 @@ def revoke_reader(dataset_url: str, role: str) -> None:
             cursor.execute(_END_SESSIONS, (wait, role))
         make_turns(cursor)
         with connection:
-            cursor.execute(hold_rights())
+            cursor.execute(hold_rights(role))
             cursor.execute(sql.SQL("DROP OWNED BY {}").format(name))
         # It may have rights in another database of the server, where datasets were before.
         with suppress(DependentObjectsStillExist):
@@ -141,13 +155,13 @@ def _connected(dataset_url: str) -> Generator[Connection]:
         ) from None
 
 
-def _make_role(cursor: Cursor, role: str, verifier: str) -> None:
+def _make_role(cursor: Cursor, role: str) -> None:
     name = sql.Identifier(role)
     cursor.execute(_ROLE_IS_THERE, (role,))
     verb = sql.SQL("ALTER" if cursor.rowcount else "CREATE")
     cursor.execute(
-        sql.SQL("{} ROLE {} LOGIN NOINHERIT CONNECTION LIMIT {} PASSWORD {}").format(
-            verb, name, sql.Literal(_MOST_CONNECTIONS), sql.Literal(verifier)
+        sql.SQL("{} ROLE {} NOINHERIT CONNECTION LIMIT {}").format(
+            verb, name, sql.Literal(_MOST_CONNECTIONS)
         )
     )
     # Who ends its connections, and takes back its rights, has to be of it.

@@ -17,18 +17,20 @@ from psycopg2 import DataError
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells it small)
 from psycopg2.sql import SQL, Composable, Identifier
 
-from shared.connectors.dataset.guard import is_mass
-from shared.connectors.dataset.staging import Place, quoted
+from shared.connectors.dataset.guard import is_held
+from shared.connectors.dataset.names import quoted
+from shared.connectors.dataset.staging import Place
 from shared.logs import log_event
 
 _log = logging.getLogger(__name__)
 
 # Columns of the dataset have no capital letters, so that none of the key has these names; "Held" is
-# the run whose deletion is held, if there is one: it passes from each table of keys to the next.
+# the run whose deletion is held, if there is one, and "Held rows" how many rows that is: they pass
+# from each table of keys to the next.
 _CREATE = """
 CREATE TABLE {seen} AS
 SELECT CAST(NULL AS uuid) AS "Run", CAST(NULL AS boolean) AS "Done", CAST(NULL AS uuid) AS "Held",
-    {key}
+    CAST(NULL AS bigint) AS "Held rows", {key}
 FROM {target} LIMIT 0;
 """
 _BEGIN = SQL(
@@ -42,10 +44,12 @@ _BEGIN_AFTER_ANOTHER = SQL(
     f"""
 ALTER TABLE {{seen}} RENAME TO {{before}};
 {_CREATE}
-INSERT INTO {{seen}} ("Run", "Done", "Held")
-SELECT %(run_id)s, false, "Held"
+INSERT INTO {{seen}} ("Run", "Done", "Held", "Held rows")
+SELECT %(run_id)s, false, "Held", "Held rows"
 FROM (SELECT) AS one
-LEFT JOIN (SELECT "Held" FROM {{qualified_before}} WHERE "Held" IS NOT NULL LIMIT 1) AS h ON true;
+LEFT JOIN (
+    SELECT "Held", "Held rows" FROM {{qualified_before}} WHERE "Held" IS NOT NULL LIMIT 1
+) AS h ON true;
 DROP TABLE {{qualified_before}}
 """
 )
@@ -54,7 +58,7 @@ _LOOK = SQL(
 SELECT to_regclass(%(target)s) IS NOT NULL,
     EXISTS (
         SELECT FROM pg_attribute
-        WHERE attrelid = to_regclass(%(seen)s) AND attname = 'Held' AND NOT attisdropped
+        WHERE attrelid = to_regclass(%(seen)s) AND attname = 'Held rows' AND NOT attisdropped
     )
 """
 )
@@ -69,21 +73,39 @@ WHERE t.attrelid = to_regclass(%(target)s) AND s.attrelid = to_regclass(%(seen)s
 """
 )
 _IS_DONE = SQL('SELECT "Done" FROM {seen} WHERE "Run" = %(run_id)s')
-_HELD = SQL('SELECT "Held" FROM {seen} WHERE "Run" = %(run_id)s')
+_HELD = SQL('SELECT "Held", "Held rows" FROM {seen} WHERE "Run" = %(run_id)s')
 _STAGED = SQL("INSERT INTO {seen} ({key}) SELECT {key} FROM {staging}")
+# The text of an object or a list is what its column reads; that of anything else in a column of
+# JSON does not tell what it was, and is refused as no JSON.
 _REJECTED = SQL(
     """
 INSERT INTO {seen} ({key})
-SELECT {key} FROM jsonb_populate_recordset(CAST(NULL AS {seen}), CAST(%(keys)s AS jsonb))
+SELECT {key}
+FROM jsonb_array_elements(CAST(%(keys)s AS jsonb)) AS one (parts)
+CROSS JOIN LATERAL (
+    SELECT jsonb_object_agg(
+        name,
+        CASE WHEN atttypid = CAST('jsonb' AS regtype)
+            THEN CAST(coalesce(substring(value FROM '^[[{{].*'), '') AS jsonb)
+            ELSE to_jsonb(value) END
+    ) AS parts
+    FROM jsonb_each_text(one.parts) AS part (name, value)
+    LEFT JOIN pg_attribute ON attrelid = to_regclass(%(seen)s) AND attname = name
+) AS typed
+CROSS JOIN LATERAL jsonb_populate_record(CAST(NULL AS {seen}), typed.parts)
 """
 )
-_DELETE = SQL("DELETE FROM {target} AS t WHERE NOT EXISTS (SELECT FROM {seen} AS s WHERE {same})")
+_NOT_SEEN = "{target} AS t WHERE NOT EXISTS (SELECT FROM {seen} AS s WHERE {same})"
+# A table that was filled in this transaction has no figures by which a join could be planned.
+_COUNT_GONE = SQL(f"ANALYZE {{seen}}; SELECT count(*) FROM {_NOT_SEEN}")
 # No further than tells whether fewer rows stay than go.
-_COUNT_LEFT = SQL("SELECT count(*) FROM (SELECT FROM {target} LIMIT %(most)s) AS left_over")
+_COUNT = SQL("SELECT count(*) FROM (SELECT FROM {target} LIMIT %(most)s) AS first_rows")
+_DELETE = SQL(f"DELETE FROM {_NOT_SEEN}")
 _END = SQL(
     """
 TRUNCATE {seen};
-INSERT INTO {seen} ("Run", "Done", "Held") VALUES (%(run_id)s, true, %(held)s)
+INSERT INTO {seen} ("Run", "Done", "Held", "Held rows")
+VALUES (%(run_id)s, true, %(held)s, %(held_rows)s)
 """
 )
 
@@ -117,8 +139,7 @@ def follow_refresh(
     """Keep the keys that a slice brought, and delete the rows that its run did not bring.
 
     Works in the open transaction, behind the merge. Nothing is deleted, which is logged, if the
-    keys are not those of the run from its beginning on; nor if it `is_mass` and was not found by
-    the whole run before.
+    keys are not those of the run from its beginning on; nor if it `is_held`.
     """
     work = _Work(cursor, place, refresh, is_staged=is_staged)
     has_target, has_marker = work.look()
@@ -126,7 +147,7 @@ def follow_refresh(
         return Deletion()
     if refresh.begins:
         work.begin(after_another=has_marker)
-    elif not work.is_continued():
+    elif not has_marker or not work.is_continued():
         return work.give_up()
     elif work.is_done():
         return Deletion()  # a repeat of the last slice, which was not recorded
@@ -202,7 +223,7 @@ class _Work:
             return True
         self._cursor.execute("SAVEPOINT keys")
         try:
-            self.do(_REJECTED, keys=json.dumps(self._refresh.keys))
+            self.do(_REJECTED, keys=json.dumps(self._refresh.keys), seen=self._seen)
         except DataError:
             self._cursor.execute("ROLLBACK TO SAVEPOINT keys")
             return False
@@ -210,14 +231,13 @@ class _Work:
 
     def delete(self) -> Deletion:
         """Delete the rows that were not brought, or hold that; and what was kept of the others."""
-        self._cursor.execute("SAVEPOINT deletion")
-        self.do(_DELETE)
-        gone = self._cursor.rowcount
+        gone = self._count(_COUNT_GONE)
         if not self._is_doubted(gone):
-            self.do(_END, held=None)
+            if gone:
+                self.do(_DELETE)
+            self.do(_END, held=None, held_rows=None)
             return Deletion(deleted=gone)
-        self._cursor.execute("ROLLBACK TO SAVEPOINT deletion")
-        self.do(_END, held=str(self._refresh.run_id))
+        self.do(_END, held=str(self._refresh.run_id), held_rows=gone)
         self._log(
             "refresh_held", "A deletion of most rows is held until another run finds the same"
         )
@@ -227,13 +247,16 @@ class _Work:
         """Tell whether so many rows would go that it takes a second look, and this is the first."""
         if gone == 0:
             return False
-        self.do(_COUNT_LEFT, most=gone + 1)
-        (left,) = self._cursor.fetchone() or (0,)
-        if not is_mass(gone, left):
-            return False
+        left = self._count(_COUNT, most=2 * gone + 1) - gone
         self.do(_HELD)
-        (held,) = self._cursor.fetchone() or (None,)
-        return held is None or str(held) == str(self._refresh.run_id)
+        held, rows = self._cursor.fetchone() or (None, None)
+        is_first = str(held) == str(self._refresh.run_id)
+        return is_held(gone, left, None if is_first else rows)
+
+    def _count(self, statement: SQL, **parameters: object) -> int:
+        self.do(statement, **parameters)
+        (count,) = self._cursor.fetchone() or (0,)
+        return count
 
     def give_up(self) -> Deletion:
         """Let nobody delete by the keys of this run, nor of one that it came between."""

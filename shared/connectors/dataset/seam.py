@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from dlt.common.destination import Destination
 from dlt.common.schema import Schema
+from dlt.common.schema.typing import TTableSchemaColumns
 
 from shared.connectors.dataset.brought import Brought
 from shared.connectors.dataset.tally import LoadTally
@@ -28,8 +29,8 @@ class Prepared:
 class StreamLoad:
     """What a slice brings of one stream beside its rows, and where it lands.
 
-    `key` are columns of the dataset. A stream that is `continued` brings only what comes after an
-    earlier slice or run: if its table is gone, it must not be made again.
+    `key` are columns of the dataset. A stream that is `continued` brings only what comes after what
+    an earlier slice or run has landed: if its table is gone, it must not be made again.
     """
 
     stream: str
@@ -49,6 +50,10 @@ class SliceDataset(Protocol):
     @property
     def destination(self) -> Destination[Any, Any]:
         """Return what dlt prepares files for: names, types and format."""
+        ...
+
+    def hints(self, columns: TTableSchemaColumns) -> TTableSchemaColumns:
+        """Return the hints of a stream with which dlt's files for it keep every value."""
         ...
 
     def take_turn(self) -> None:

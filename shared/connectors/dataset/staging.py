@@ -10,6 +10,7 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812 (psycopg2 spells 
 from psycopg2.sql import SQL, Composable, Identifier
 
 from shared.connectors.dataset.columns import tables_gone
+from shared.connectors.dataset.names import quoted
 
 _STATEMENT_CHARACTERS = 1024 * 1024
 """How much of a file becomes one INSERT; several copies of it are in memory."""
@@ -119,8 +120,3 @@ def _inserts(file: TextIO, table: str) -> Iterator[str]:
 def _column(name: str, kind: str, key: Sequence[str]) -> Composable:
     form = "{} {} NOT NULL" if name in key else "{} {}"
     return SQL(form).format(Identifier(name), SQL(kind))
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL has it, whatever is in it."""
-    return '"' + name.replace('"', '""') + '"'

@@ -12,7 +12,8 @@ class LoadTally:
 
     `held` are rows that a refresh would have deleted, and kept for a second look. `changes` are
     those of columns of the dataset, ready for JSON: `table`, `column` of the source, the type it
-    `was` (None if it is new) and `becomes`, and the column it `lands_in`.
+    `was` (None if it is new) and `becomes`, and the column it `lands_in`. Of a single
+    load, `has_table` tells whether the table that it is for is there.
     """
 
     created: int = 0
@@ -21,6 +22,7 @@ class LoadTally:
     held: int = 0
     changes: list[Mapping[str, str | None]] = field(default_factory=list[Mapping[str, str | None]])
     changes_left_out: int = 0
+    has_table: bool = True
 
     def add(self, other: "LoadTally") -> None:
         """Add what another tally has, as far as there is room for its changes."""

@@ -40,7 +40,7 @@ put_off AS (
     WHERE c.id = d.id
     RETURNING
         c.id, c.workspace_id, d.slug, c.public_id, c.connector_type, c.config, c.config_version,
-        c.secret_pointers, c.status
+        c.access_version, c.secret_pointers, c.status
 )
 
 SELECT
@@ -51,6 +51,7 @@ SELECT
     c.connector_type,
     c.config,
     c.config_version,
+    c.access_version,
     c.secret_pointers,
     c.status,
     k.ciphertext,

@@ -30,6 +30,7 @@ facts AS (
         c.connector_type,
         c.config,
         c.config_version,
+        c.access_version,
         w.public_id AS workspace_public_id,
         w.slug AS workspace_slug,
         (
@@ -180,6 +181,7 @@ SELECT
     f.connector_public_id,
     f.connector_type,
     f.config,
+    f.access_version,
     f.workspace_public_id,
     f.workspace_slug,
     f.connector_is_usable,
@@ -196,7 +198,18 @@ SELECT
     l.leased_at,
     (
         SELECT jsonb_agg(
-            jsonb_build_object('stream', m.stream, 'cursor', m.cursor, 'value', m.value)
+            jsonb_build_object(
+                'stream', m.stream,
+                'cursor', m.cursor,
+                'value', m.value,
+                -- A run sets the watermark of a stream that has a table; a person that of any.
+                'has_landed', m.run_id IS NOT NULL OR EXISTS (
+                    SELECT FROM connector_stream AS t
+                    WHERE t.connector_id = m.connector_id
+                        AND t.stream = m.stream
+                        AND t.dataset_table IS NOT NULL
+                )
+            )
         )
         FROM sync_watermark AS m
         WHERE m.connector_id = f.connector_id

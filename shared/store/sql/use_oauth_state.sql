@@ -11,6 +11,7 @@ RETURNING
     s.workspace_id,
     s.connector_id,
     c.public_id AS connector_public_id,
+    s.access_version,
     s.ciphertext,
     s.nonce,
     s.wrapped_key,

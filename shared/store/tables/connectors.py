@@ -42,8 +42,12 @@ workspace_connector = Table(
     # JSON pointers to where in the config its secrets are; set with the config.
     Column("secret_pointers", ARRAY(Text), nullable=False, server_default="{}"),
     Column("status", String(32), nullable=False, server_default="connected"),
-    # Raised by every change of the config: a verdict on an older one does not count.
+    # Raised by every change of the config and by every authorization: a verdict on what was before
+    # does not count.
     Column("config_version", BigInteger, nullable=False, server_default="1"),
+    # Raised by a change of more than the streams: a grant is for the settings that it was given
+    # for, and its tokens go nowhere else.
+    Column("access_version", BigInteger, nullable=False, server_default="1"),
     Column("health", String(16), nullable=False, server_default="unknown"),
     Column("health_reason", String(500), nullable=True),
     # When it is looked at, unless a run tells of it before; moved by record, by looks, and by a
@@ -110,7 +114,8 @@ connector_credential = Table(
     # The data key, wrapped by the key that `key_version` names.
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_version", String(255), nullable=False),
-    # Raised by every change of the secrets, so that a refresh can tell that it lost a race.
+    # Raised by every change of the secrets, so that a refresh can tell that it lost a race. A row
+    # that is made anew begins anew: access_version is another one then.
     Column("token_version", BigInteger, nullable=False, server_default="1"),
     # When the access token of the grant ends, if the provider said so; set with it.
     instant("expires_at"),
@@ -136,6 +141,8 @@ oauth_state = Table(
     Column("state_hash", LargeBinary, primary_key=True),
     workspace_id(),
     Column("connector_id", BigInteger, nullable=False),
+    # That of the connector when it was begun: the code is exchanged with these settings alone.
+    Column("access_version", BigInteger, nullable=False),
     # The PKCE verifier, sealed as secrets are.
     Column("ciphertext", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),

@@ -26,6 +26,7 @@ class ApiShop(Shop):
         self.files = FilesRoot()
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
+        self.landed: set[str] = set()
         self.positions: dict[str, Position] = {}
         self.run_id = uuid4()
 

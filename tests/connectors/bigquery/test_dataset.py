@@ -1,6 +1,7 @@
 """What only a dataset in BigQuery does: types, turns, jobs that outlive their worker."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -108,7 +109,7 @@ def test_a_turn_that_somebody_without_the_lease_took_is_taken_back(
     def confirm() -> None:
         nonlocal taken
         taken += 1
-        if taken == 3:  # right before the merge
+        if taken == 4:  # right before the merge
             dataset.execute(f"UPDATE {STAGING}.syncline_turn SET run_id = 'a zombie', fence = 9")
 
     assert counts(shop.sync(confirm)) == (2, 2, 0)
@@ -239,6 +240,114 @@ def test_a_name_that_bigquery_keeps_for_itself_ends_the_stream(
     source.execute("ALTER TABLE orders ADD \"_PartitionTime\" text DEFAULT 'x'")
     with pytest.raises(PermanentError, match=r"_partition_?time, which BigQuery keeps for itself"):
         shop.sync()
+
+
+@pytest.mark.parametrize("dropped", [DATASET, STAGING])
+def test_a_dataset_that_somebody_dropped_comes_back_with_a_load_of_everything(
+    source: Postgres, dataset: Postgres, bigquery: RunningBigQuery, shop: AnyShop, dropped: str
+) -> None:
+    whole = AnyShop(orders(source.url, cursor=None), dataset, bigquery.dataset_url)
+    whole.sync()
+    bigquery.store.drop_dataset(dropped)
+    whole.sync()
+    assert whole.loaded("id, note") == [(1, "one"), (2, "two")]
+
+
+def test_a_dataset_that_somebody_dropped_is_not_the_fault_of_the_url(
+    shop: AnyShop, bigquery: RunningBigQuery
+) -> None:
+    shop.sync()
+    bigquery.store.drop_dataset(DATASET)
+    with pytest.raises(PermanentError, match="The dataset's table orders is gone"):
+        shop.sync()
+
+
+def test_a_project_that_is_not_there_is_the_fault_of_the_url(
+    source: Postgres, dataset: Postgres, bigquery: RunningBigQuery, shop: AnyShop
+) -> None:
+    url = bigquery.dataset_url.replace("syncline-local", "syncline-other")
+    with pytest.raises(PermanentError, match="correct SYNCLINE_DATASET_URL"):
+        AnyShop(orders(source.url), dataset, url).sync()
+
+
+def test_a_dataset_says_whose_it_is(shop: AnyShop, bigquery: RunningBigQuery) -> None:
+    shop.sync()
+    labels = {"syncline_connector": str(shop.connector_id)}
+    assert bigquery.store.dataset(DATASET)["labels"] == labels
+    loads = [name for name in bigquery.jobs.names() if "_merge_" in name or "_load_" in name]
+    assert [bigquery.jobs.job(name)["configuration"]["labels"] for name in loads] == [labels] * 2
+
+
+def test_a_rejected_record_whose_key_is_json_keeps_its_row(
+    source: Postgres, dataset: Postgres, bigquery: RunningBigQuery
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id jsonb, note text)",
+        "INSERT INTO orders VALUES ('{\"oid\": 1}', 'one'), ('{\"oid\": 2}', 'two')",
+    )
+    shop = AnyShop(orders(source.url, cursor=None), dataset, bigquery.dataset_url)
+    shop.sync()
+    source.execute(f"UPDATE orders SET note = '{chr(0xF026)}' WHERE note = 'one'")
+    result = shop.sync()
+    assert (result.records_failed, result.metadata["records_deleted"]) == (1, 0)
+    assert kinds_of(bigquery) == {"id": "STRING", "note": "STRING"}
+
+
+def lost_at(number: int) -> Callable[[], None]:
+    """Return what confirms a lease fewer times than this."""
+    asked = 0
+
+    def confirm() -> None:
+        nonlocal asked
+        asked += 1
+        if asked >= number:
+            raise LeaseLostError("Another worker holds the run.")
+
+    return confirm
+
+
+def test_nobody_without_the_lease_makes_a_table(shop: AnyShop, bigquery: RunningBigQuery) -> None:
+    with pytest.raises(LeaseLostError):
+        shop.sync(lost_at(3))  # twice for the turn
+    assert bigquery.store.tables(DATASET) == []
+
+
+def test_nobody_without_the_lease_adds_a_column(
+    shop: AnyShop, source: Postgres, bigquery: RunningBigQuery
+) -> None:
+    shop.sync()
+    source.execute("ALTER TABLE orders ADD colour text DEFAULT 'red'")
+    with pytest.raises(LeaseLostError):
+        shop.sync(lost_at(3))
+    assert "colour" not in kinds_of(bigquery)
+
+
+def test_nobody_without_the_lease_widens_a_column(
+    shop: AnyShop, source: Postgres, bigquery: RunningBigQuery
+) -> None:
+    source.execute("ALTER TABLE orders ADD stock int DEFAULT 1")
+    shop.sync()
+    source.execute("ALTER TABLE orders ALTER stock TYPE numeric")
+    with pytest.raises(LeaseLostError):
+        shop.sync(lost_at(3))
+    assert kinds_of(bigquery)["stock"] == "INTEGER"
+
+
+def test_nobody_without_the_lease_touches_the_keys_of_a_refresh(
+    source: Postgres, dataset: Postgres, bigquery: RunningBigQuery, shop: AnyShop
+) -> None:
+    whole = AnyShop(orders(source.url, cursor=None), dataset, bigquery.dataset_url)
+    with pytest.raises(LeaseLostError):
+        whole.sync(lost_at(4))  # and once for the table
+    assert bigquery.store.tables(DATASET) == ["orders"]
+    assert bigquery.store.tables(STAGING) == ["syncline_turn"]
+    whole.sync()
+    source.execute("ALTER TABLE orders ALTER id TYPE numeric")  # the keys are made anew
+    (before,) = [name for name in bigquery.store.tables(STAGING) if name.startswith("seen_")]
+    etag = bigquery.store.table(STAGING, before)["creationTime"]
+    with pytest.raises(LeaseLostError):
+        whole.sync(lost_at(4))  # and once for the wider key
+    assert bigquery.store.table(STAGING, before)["creationTime"] == etag
 
 
 def test_a_turn_that_somebody_emptied_says_what_to_do(shop: AnyShop, dataset: Postgres) -> None:

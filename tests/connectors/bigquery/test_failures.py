@@ -43,6 +43,7 @@ def test_what_passes_by_itself_is_tried_again(error: Exception) -> None:
         (refused(Forbidden, "accessDenied"), "roles/bigquery.dataEditor"),
         (Forbidden(CANARY), "roles/bigquery.dataEditor"),
         (refused(Forbidden, "billingNotEnabled"), "enable it"),
+        (JobFailedError("bytesBilledLimitExceeded", CANARY), "maximum_bytes_billed"),
         (refused(NotFound, "notFound"), "SYNCLINE_DATASET_URL"),
         (JobFailedError("notFound", CANARY), "SYNCLINE_DATASET_URL"),
         (DefaultCredentialsError(CANARY), "service account"),

@@ -9,11 +9,16 @@ from typing import Any
 import dlt
 import pytest
 
-from shared.connectors.bigquery.preparing import Staged, prepare
+from shared.connectors.bigquery.preparing import Staged, hints_for_files, prepare
+from shared.connectors.rejects import text_of_key
 
 
 def staged(
-    folder: Path, columns: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]
+    folder: Path,
+    columns: Mapping[str, Any],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key: Sequence[str] = (),
 ) -> tuple[Staged, list[dict[str, Any]]]:
     """Return what is staged of rows of a table with these columns."""
     schema = dlt.Schema("syncline")
@@ -21,7 +26,7 @@ def staged(
     schema.update_table({"name": "orders", "columns": hints})
     path = folder / "orders.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)))
-    found = prepare(schema, "orders", [path], folder)
+    found = prepare(schema, "orders", [path], folder, key=key)
     with gzip.open(found.path) as file:
         return found, [json.loads(line) for line in file]
 
@@ -94,3 +99,28 @@ def test_a_time_without_a_zone_is_no_instant(tmp_path: Path) -> None:
     }
     found, _ = staged(tmp_path, columns, [{}])
     assert found.types == {"at": "TIMESTAMP", "naive": "DATETIME", "day": "DATE"}
+
+
+def test_floating_numbers_travel_as_texts_since_json_has_no_nan(tmp_path: Path) -> None:
+    hints: Any = {"v": {"data_type": "double", "nullable": True}, "note": {"data_type": "text"}}
+    kept = hints_for_files(hints)
+    assert kept["note"] == hints["note"]
+    assert kept["v"].get("nullable") is True
+    values = ["NaN", "-Infinity", "0.1", None]
+    found, rows = staged(tmp_path, kept, [{"v": value} for value in values])
+    assert (found.types["v"], [row["v"] for row in rows]) == ("FLOAT64", values)
+
+
+@pytest.mark.parametrize(
+    ("hint", "value", "text"),
+    [
+        (JSON, '{"oid": 1}', '{"oid": 1}'),
+        ({"data_type": "json"}, {"oid": "é"}, '{"oid": "\\u00e9"}'),
+    ],
+)
+def test_json_in_a_key_is_a_text_as_that_of_a_rejected_record_is(
+    tmp_path: Path, hint: Mapping[str, Any], value: object, text: str
+) -> None:
+    found, rows = staged(tmp_path, {"id": hint}, [{"id": value}], key=["id"])
+    assert (found.types["id"], rows) == ("STRING", [{"id": text}])
+    assert text_of_key(value) == text

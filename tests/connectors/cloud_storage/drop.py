@@ -46,6 +46,7 @@ class Drop:
         self.guard = guard
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
+        self.landed: set[str] = set()
         self.positions: dict[str, Position] = {}
 
     @property
@@ -61,6 +62,7 @@ class Drop:
             watermarks=dict(self.watermarks),
             dataset_url=self.dataset.dsn,
             dataset_name=DATASET,
+            landed=frozenset(self.landed),
             positions=self.positions,
             has_time=has_time,
             guard=self.guard,
@@ -68,6 +70,7 @@ class Drop:
         )
         result = self.type.sync(request, hold_lease)
         self.watermarks |= {watermark.stream: watermark for watermark in result.watermarks}
+        self.landed |= {name for name, table in result.finished.items() if table is not None}
         self.positions = json.loads(json.dumps(result.positions or {}))
         return result
 

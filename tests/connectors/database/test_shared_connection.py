@@ -12,7 +12,7 @@ from shared.errors import PermanentError
 from tests.connectors.databases import DATASET, Postgres, Shop, tables
 
 _MOST_OF_SOURCE = 9
-_MOST_OF_DATASET = 8
+_MOST_OF_DATASET = 9
 """Statements for a stream with one row, those that begin and end transactions included."""
 _STATEMENT = re.compile(r"\[(\d+)\] LOG:  statement: (.*)")
 

@@ -119,3 +119,10 @@ def test_a_connection_over_public_networks_is_checked_unless_someone_says_otherw
     tls: Tls, addresses: list[Any], mode: TlsMode | None
 ) -> None:
     assert tls.mode_for(addresses) == mode
+
+
+def test_where_a_server_sends_a_connection_no_less_is_asked_than_of_that_server() -> None:
+    sent_on = Tls().sent_on_from(PRIVATE).sent_on_from(PUBLIC).sent_on_from(PRIVATE)
+    assert sent_on.mode_for([PRIVATE]) is TlsMode.VERIFY_FULL
+    assert Tls().sent_on_from(PRIVATE) == Tls()
+    assert Tls(TlsMode.REQUIRE).sent_on_from(PUBLIC) == Tls(TlsMode.REQUIRE)

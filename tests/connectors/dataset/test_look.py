@@ -1,5 +1,6 @@
 """A look at a dataset takes a bounded effort, and says what it only estimates."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import timedelta
 
@@ -10,6 +11,7 @@ from shared.connectors.dataset import look
 from shared.connectors.dataset.look import look_at_dataset
 from shared.errors import TransientError
 from tests.connectors.databases import DATASET, Postgres
+from tests.connectors.gates import wait_until
 
 
 def _tables(dataset: Postgres, *names: str, rows: int = 3) -> None:
@@ -73,6 +75,23 @@ def test_a_table_that_a_load_holds_is_estimated_and_keeps_no_other_from_being_co
     with closing(psycopg2.connect(dataset.dsn)) as load, load.cursor() as cursor:
         cursor.execute(f"ALTER TABLE {DATASET}.held ADD COLUMN name text")
         assert _seen(dataset) == [("held", 3, True), ("other", 3, False)]
+
+
+def test_a_table_that_is_dropped_while_it_is_looked_at_has_no_size(
+    dataset: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(look, "_LONGEST_LOCK", timedelta(seconds=30))
+    _tables(dataset, "gone", "other")
+    waits = "SELECT FROM pg_locks WHERE NOT granted"
+    with closing(psycopg2.connect(dataset.dsn)) as load, load.cursor() as cursor:
+        cursor.execute(f"DROP TABLE {DATASET}.gone")
+        with ThreadPoolExecutor(1) as pool:
+            looking = pool.submit(look_at_dataset, dataset.dsn, DATASET)
+            wait_until(lambda: bool(dataset.rows(waits)))
+            load.commit()
+            gone, other = looking.result(timeout=60).tables
+    assert (gone.rows, gone.size_bytes) == (None, 0)
+    assert (other.rows, other.size_bytes > 0) == (3, True)
 
 
 def test_all_counts_together_have_a_time(

@@ -1,62 +1,26 @@
 """What every dataset promises, whichever a deployment chose."""
 
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+import json
+from math import inf, nan
 from typing import Any
 
 import pytest
 
-from infra.local.bigquery.running import running_bigquery
-from shared.connectors import runner
-from shared.connectors.base import SyncResult
-from shared.crash_points import CrashPoint, arm
-from shared.errors import LeaseLostError, PermanentError, TransientError
-from tests.connectors.databases import DATASET, Postgres, counts, orders
-from tests.connectors.datasets import AnyShop
-
-NewShop = Callable[..., AnyShop]
+from shared.connectors.base import SyncResult, Watermark
+from shared.errors import PermanentError
+from tests.connectors.databases import DATASET, Postgres, counts, never_has_time, orders
+from tests.connectors.datasets import AnyShop, NewShop
+from tests.connectors.records import Records
 
 
-@pytest.fixture(params=["postgresql", "bigquery"])
-def dataset_url(request: pytest.FixtureRequest, dataset: Postgres) -> Iterator[str]:
-    """Return where records land; in both cases the rows are in `dataset`."""
-    if request.param == "postgresql":
-        yield dataset.dsn
-    else:
-        with running_bigquery(dataset.dsn) as running:
-            yield running.dataset_url
-
-
-@pytest.fixture
-def new_shop(source: Postgres, dataset: Postgres, dataset_url: str) -> NewShop:
-    """Return what makes a connector that reads the table orders of `source`."""
-    source.execute(
-        "CREATE TABLE orders (id int, changed timestamptz, amount numeric(10,2), note text)",
-        "INSERT INTO orders VALUES (1, '2026-01-01', 1.50, 'one'), (2, '2026-01-02', 2.25, 'two')",
+def dataset_kinds(shop: AnyShop, *columns: str) -> list[str]:
+    """Return PostgreSQL's types of columns of the table orders; both datasets have rows there."""
+    rows = shop.dataset.rows(
+        "SELECT data_type FROM information_schema.columns"
+        f" WHERE table_schema = '{DATASET}' AND table_name = 'orders'"
+        f" AND column_name = ANY(ARRAY{list(columns)}) ORDER BY column_name"
     )
-
-    def make(**stream: object) -> AnyShop:
-        return AnyShop(orders(source.url, **stream), dataset, dataset_url)
-
-    return make
-
-
-@pytest.fixture
-def disarmed() -> Iterator[None]:
-    """Let no crash point stay armed."""
-    yield
-    arm(None)
-
-
-def _stop_at(point: CrashPoint, act: Callable[[], None]) -> None:
-    """Do this once, when the process comes to the point."""
-
-    def reached(where: CrashPoint) -> None:
-        if where is point:
-            arm(None)
-            act()
-
-    arm(reached)
+    return [kind for (kind,) in rows]
 
 
 def _deleted(result: SyncResult) -> Any:
@@ -94,6 +58,102 @@ def test_a_value_that_became_null_is_null(new_shop: NewShop, source: Postgres) -
     source.execute("UPDATE orders SET note = NULL, amount = NULL, changed = '2026-01-05'")
     assert counts(shop.sync()) == (2, 0, 2)
     assert shop.loaded("id, note, amount") == [(1, None, None), (2, None, None)]
+
+
+def test_a_floating_number_that_is_none_or_infinite_stays_what_it_is(
+    new_shop: NewShop, source: Postgres
+) -> None:
+    source.execute(
+        "ALTER TABLE orders ADD ratio float8, ADD share real",
+        "INSERT INTO orders (id, ratio, share) VALUES (3, 'NaN', 'NaN'),"
+        " (4, 'Infinity', 'Infinity'), (5, '-Infinity', '-Infinity'), (6, 0.1, 1.5),"
+        " (7, 1e-308, 0)",
+    )
+    shop = new_shop(cursor=None)
+    shop.sync()
+    held = shop.loaded("id, CAST(ratio AS text), CAST(share AS text)")
+    assert held == [
+        (1, None, None),
+        (2, None, None),
+        (3, "NaN", "NaN"),
+        (4, "Infinity", "Infinity"),
+        (5, "-Infinity", "-Infinity"),
+        (6, "0.1", "1.5"),
+        (7, "1e-308", "0"),
+    ]
+    kinds = dataset_kinds(shop, "ratio", "share")
+    assert kinds == ["double precision", "double precision"]
+    assert counts(shop.sync()) == (7, 0, 0)
+
+
+def test_floating_numbers_of_a_stream_without_types_stay_what_they_are(
+    dataset: Postgres, dataset_url: str
+) -> None:
+    records = Records(dataset, dataset_url=dataset_url)
+    pages = [
+        [{"id": 1, "late": 0.1, "first": inf, "count": 2**60 + 1}],
+        [{"id": 2, "late": nan, "first": 2.5, "count": -inf}, {"id": 3, "late": -inf}],
+    ]
+    records.load(pages=pages)
+    columns = "id, CAST(late AS text), CAST(first AS text), count, count__v_text"
+    assert records.rows(columns) == [
+        (1, "0.1", "Infinity", 2**60 + 1, None),
+        (2, "NaN", "2.5", None, "-Infinity"),
+        (3, "-Infinity", None, None, None),
+    ]
+    assert counts(records.load(pages=pages)) == (3, 0, 0)
+
+
+def test_a_floating_number_may_be_a_key_also_if_it_is_none(
+    source: Postgres, dataset: Postgres, dataset_url: str
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id float8, note text)",
+        "INSERT INTO orders VALUES ('NaN', 'none'), (0.5, 'half')",
+    )
+    shop = AnyShop(orders(source.url, cursor=None), dataset, dataset_url)
+    assert counts(shop.sync()) == (2, 2, 0)
+    source.execute("UPDATE orders SET note = 'still none' WHERE id = 'NaN'")
+    result = shop.sync()
+    assert (counts(result), _deleted(result)) == ((2, 0, 1), 0)
+    assert shop.loaded("CAST(id AS text), note") == [("0.5", "half"), ("NaN", "still none")]
+
+
+def test_json_may_be_a_key(source: Postgres, dataset: Postgres, dataset_url: str) -> None:
+    source.execute(
+        "CREATE TABLE orders (id jsonb, changed timestamptz, note text)",
+        "INSERT INTO orders VALUES ('{\"oid\": 1}', '2026-01-01', 'one'),"
+        " ('{\"oid\": 2}', '2026-01-02', 'two')",
+    )
+    shop = AnyShop(orders(source.url, cursor=None), dataset, dataset_url)
+    assert counts(shop.sync()) == (2, 2, 0)
+    source.execute("UPDATE orders SET note = 'TWO' WHERE note = 'two'")
+    result = shop.sync()
+    assert (counts(result), _deleted(result)) == ((2, 0, 1), 0)
+    assert shop.loaded("CAST(id AS text), note") == [('{"oid": 1}', "one"), ('{"oid": 2}', "TWO")]
+
+
+@pytest.mark.parametrize("keys", [('{"b": [1, "é"], "a": 1}', "[1]"), ("1", '"1"')])
+def test_json_is_the_key_of_a_rejected_record_too(
+    source: Postgres, dataset: Postgres, dataset_url: str, keys: tuple[str, str]
+) -> None:
+    source.execute(
+        "CREATE TABLE orders (id jsonb, note text)",
+        *[f"INSERT INTO orders VALUES ('{key}', 'note')" for key in (*keys, '{"c": 1}', "[2]")],
+    )
+    shop = AnyShop(orders(source.url, cursor=None), dataset, dataset_url)
+    shop.sync()
+    source.execute(
+        "DELETE FROM orders WHERE id = '[2]'",
+        f"UPDATE orders SET note = '{chr(0xF026)}' WHERE id = '{keys[0]}'",
+    )
+    result = shop.sync()
+    assert result.records_failed == 1
+    left = [json.loads(key) for key, _ in shop.loaded("CAST(id AS text), note")]
+    assert all(json.loads(key) in left for key in keys)
+    assert _deleted(result) == 4 - len(left)
+    if keys[1] == "[1]":
+        assert [2] not in left
 
 
 def test_a_new_column_appears_and_older_rows_have_nothing_in_it(
@@ -171,150 +231,55 @@ def test_a_table_that_somebody_dropped_is_not_made_again_behind_a_watermark(
         shop.sync()
 
 
-def test_a_full_refresh_deletes_what_the_source_has_no_more(
-    new_shop: NewShop, source: Postgres
-) -> None:
-    source.execute("INSERT INTO orders SELECT n, now(), n, 'more' FROM generate_series(3, 10) AS n")
-    shop = new_shop(cursor=None)
-    assert counts(shop.sync()) == (10, 10, 0)
-    source.execute("DELETE FROM orders WHERE id IN (2, 5)")
-    result = shop.sync()
-    assert (_deleted(result), counts(result)) == (2, (8, 0, 0))
-    assert [row[0] for row in shop.loaded("id, note")] == [1, 3, 4, 6, 7, 8, 9, 10]
-
-
-def test_a_full_refresh_in_slices_deletes_at_its_end_alone(
-    new_shop: NewShop, source: Postgres, small_pages: int
-) -> None:
-    source.execute("INSERT INTO orders SELECT n, now(), n, 'more' FROM generate_series(3, 10) AS n")
-    shop = new_shop(cursor=None)
-    shop.sync_in_slices()
-    source.execute("DELETE FROM orders WHERE id IN (2, 5)")
-    deleted = list(map(_deleted, shop.sync_in_slices()))
-    assert (deleted[:-1], deleted[-1]) == ([0] * (len(deleted) - 1), 2)
-    assert len(deleted) > 1
-    assert len(shop.loaded("id, note")) == 8
-
-
-def test_an_empty_source_empties_the_table_only_at_the_second_look(
-    new_shop: NewShop, source: Postgres
-) -> None:
-    shop = new_shop(cursor=None)
-    shop.sync()
-    source.execute("DELETE FROM orders")
-    held = shop.sync()
-    assert (held.metadata["records_held"], len(shop.loaded("id, note"))) == (2, 2)
-    assert _deleted(shop.sync()) == 2
-    assert shop.loaded("id, note") == []
-
-
-def test_a_record_that_cannot_be_loaded_is_kept_with_its_reason_and_the_others_land(
+def test_a_stream_whose_first_run_brought_rejects_alone_gets_its_table_with_the_first_row(
     source: Postgres, dataset: Postgres, dataset_url: str
 ) -> None:
     source.execute(
-        "CREATE TABLE orders (id text, changed timestamptz, note text)",
-        f"INSERT INTO orders VALUES ('{'x' * 3_000}', '2026-01-01', 'long')",
-        "INSERT INTO orders VALUES ('b', '2026-01-02', 'ok')",
+        "CREATE TABLE orders (id int, changed timestamptz, note text)",
+        f"INSERT INTO orders VALUES (1, '2026-01-01', '{chr(0xF026)}')",
     )
     shop = AnyShop(orders(source.url), dataset, dataset_url)
+    first = shop.sync()
+    assert (first.records_failed, first.watermarks, first.finished) == (1, (), {"orders": None})
+    source.execute("INSERT INTO orders VALUES (2, '2026-01-02', 'ok')")
     result = shop.sync()
-    assert (counts(result), result.records_failed) == ((2, 1, 0), 1)
-    shop.watermarks.clear()
-    shop.sync()
-    rejects = dataset.rows(f"SELECT stream, reason, times FROM {DATASET}.syncline_rejects")
-    assert rejects == [("orders", "key_too_long", 2)]
-    assert shop.loaded("id, note") == [("b", "ok")]
+    assert (result.records_created, result.finished) == (1, {"orders": "orders"})
+    assert shop.loaded("id, note") == [(2, "ok")]
 
 
-def test_a_rejected_record_is_not_taken_for_one_that_the_source_has_no_more(
-    source: Postgres, dataset: Postgres, dataset_url: str
+@pytest.mark.parametrize("cursor", ["changed", None])
+def test_a_table_is_made_by_the_first_slice_with_a_row_and_by_none_behind_it(
+    source: Postgres, dataset: Postgres, dataset_url: str, small_pages: int, cursor: str | None
 ) -> None:
     source.execute(
-        "CREATE TABLE orders (id int PRIMARY KEY, data jsonb, note text)",
-        "INSERT INTO orders SELECT n, NULL, 'note' FROM generate_series(1, 5) AS n",
+        "CREATE TABLE orders (id int PRIMARY KEY, changed timestamptz, note text)",
+        "INSERT INTO orders SELECT n, timestamptz '2026-01-01' + n * interval '1 day',"
+        f" CASE WHEN n <= {small_pages + 1} THEN '{chr(0xF026)}' ELSE 'ok' END"
+        f" FROM generate_series(1, {small_pages * 4}) AS n",
     )
-    shop = AnyShop(orders(source.url, cursor=None), dataset, dataset_url)
+    shop = AnyShop(orders(source.url, cursor=cursor), dataset, dataset_url)
+    results = shop.sync_in_slices()
+    assert [one.failures for one in results] == [()] * len(results)
+    assert len(shop.loaded("id, note")) == small_pages * 3 - 1
+    if cursor is None:
+        shop.sync(has_time=never_has_time)
+        _drop(dataset, dataset_url, "orders")
+        with pytest.raises(PermanentError, match="The dataset's table orders is gone"):
+            shop.sync_in_slices()
+
+
+def test_a_watermark_that_a_person_set_first_begins_a_table(
+    new_shop: NewShop, dataset: Postgres, dataset_url: str
+) -> None:
+    shop = new_shop()
+    date = {"type": "datetime", "value": "2026-01-02T00:00:00+00:00"}
+    shop.watermarks["orders"] = Watermark("orders", "changed", date)
     shop.sync()
-    source.execute(
-        "DELETE FROM orders WHERE id = 5", f"UPDATE orders SET note = '{chr(0xF026)}' WHERE id = 4"
-    )
-    result = shop.sync()
-    assert (result.records_failed, _deleted(result)) == (1, 1)
-    assert [row[0] for row in shop.loaded("id, note")] == [1, 2, 3, 4]
-
-
-def test_a_lease_that_is_lost_writes_nothing(new_shop: NewShop) -> None:
-    shop = new_shop()
-    asked = 0
-
-    def lose() -> None:
-        nonlocal asked
-        asked += 1
-        if asked > 1:
-            raise LeaseLostError("Another worker holds the run.")
-
-    with pytest.raises(LeaseLostError):
-        shop.sync(lose)
-    result = shop.sync()
-    assert counts(result) == (2, 2, 0)
-
-
-@pytest.mark.usefixtures("disarmed")
-@pytest.mark.parametrize("point", [CrashPoint.MERGED, CrashPoint.LOADED])
-def test_a_crash_behind_the_merge_is_repeated_without_a_change(
-    new_shop: NewShop, point: CrashPoint
-) -> None:
-    shop = new_shop()
-
-    def crash() -> None:
-        raise KeyboardInterrupt
-
-    _stop_at(point, crash)
-    with pytest.raises(KeyboardInterrupt):
+    assert shop.loaded("id, note") == [(2, "two")]
+    shop.watermarks["orders"] = Watermark("orders", "changed", date)
+    _drop(dataset, dataset_url, "orders")
+    with pytest.raises(PermanentError, match="The dataset's table orders is gone"):
         shop.sync()
-    assert counts(shop.sync()) == (2, 0, 0)
-    assert len(shop.loaded("id, note")) == 2
-
-
-@pytest.mark.usefixtures("disarmed")
-@pytest.mark.parametrize("point", [CrashPoint.TURN_TAKEN, CrashPoint.STAGED])
-def test_a_crash_before_the_merge_leaves_nothing_in_the_way(
-    new_shop: NewShop, point: CrashPoint
-) -> None:
-    shop = new_shop()
-
-    def crash() -> None:
-        raise KeyboardInterrupt
-
-    _stop_at(point, crash)
-    with pytest.raises(KeyboardInterrupt):
-        shop.sync()
-    assert counts(shop.sync()) == (2, 2, 0)
-
-
-@pytest.mark.usefixtures("disarmed")
-@pytest.mark.parametrize("point", [CrashPoint.TURN_TAKEN, CrashPoint.STAGED])
-def test_a_worker_that_lost_its_run_cannot_write_over_the_next(
-    new_shop: NewShop, source: Postgres, monkeypatch: pytest.MonkeyPatch, point: CrashPoint
-) -> None:
-    monkeypatch.setitem(runner.run_streams.__kwdefaults__, "load_wait", timedelta(milliseconds=100))
-    shop = new_shop()
-    holder = "old"
-
-    def confirm_old() -> None:
-        if holder != "old":
-            raise LeaseLostError("Another worker holds the run.")
-
-    def be_replaced() -> None:
-        nonlocal holder
-        holder = "new"
-        source.execute("UPDATE orders SET note = 'new', changed = '2026-03-01'")
-        assert counts(shop.sync()) == (2, 2, 0)
-
-    _stop_at(point, be_replaced)
-    with pytest.raises((LeaseLostError, TransientError)):
-        shop.sync(confirm_old)
-    assert shop.loaded("id, note") == [(1, "new"), (2, "new")]
 
 
 def _drop(dataset: Postgres, dataset_url: str, table: str) -> None:

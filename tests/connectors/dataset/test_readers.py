@@ -12,7 +12,13 @@ from psycopg2.errors import InsufficientPrivilege
 from psycopg2.extensions import connection as Connection  # noqa: N812 (psycopg2 spells it small)
 
 from shared.connectors.base import SyncRequest
-from shared.connectors.dataset.readers import grant_schema, let_read, make_reader, revoke_reader
+from shared.connectors.dataset.readers import (
+    grant_schema,
+    let_in,
+    let_read,
+    make_reader,
+    revoke_reader,
+)
 from shared.errors import PermanentError, TransientError
 from tests.connectors.databases import DATASET, Postgres, Shop, hold_lease, orders
 from tests.connectors.gates import wait_until
@@ -23,10 +29,15 @@ TABLE = "CREATE TABLE orders (id int PRIMARY KEY, name text, changed int)"
 ROWS = "INSERT INTO orders SELECT n, 'n' || n, n FROM generate_series(1, 3) n"
 
 
+def _make_login(dsn: str) -> None:
+    make_reader(dsn, READER)
+    let_in(dsn, READER, "secret")
+
+
 @pytest.fixture
 def reader(dataset: Postgres) -> Iterator[str]:
     """Return a role that may read nothing yet."""
-    make_reader(dataset.dsn, READER, "secret")
+    _make_login(dataset.dsn)
     yield READER
     revoke_reader(dataset.dsn, READER)
 
@@ -82,7 +93,7 @@ def test_a_deployment_that_may_make_no_roles_is_told_so(dataset: Postgres) -> No
     try:
         dsn = dataset.dsn.replace("postgres@", "plain_loader@")
         with pytest.raises(PermanentError, match="CREATEROLE"):
-            make_reader(dsn, "reader_of_some", "secret")
+            make_reader(dsn, "reader_of_some")
         assert dataset.rows("SELECT FROM pg_roles WHERE rolname = 'reader_of_some'") == []
     finally:
         dataset.execute("DROP OWNED BY plain_loader", "DROP ROLE plain_loader")
@@ -90,7 +101,7 @@ def test_a_deployment_that_may_make_no_roles_is_told_so(dataset: Postgres) -> No
 
 def test_a_database_that_is_away_is_transient_and_the_password_is_not_told() -> None:
     with pytest.raises(TransientError) as raised:
-        make_reader("postgresql://u@127.0.0.1:1/d", READER, "secret")
+        let_in("postgresql://u@127.0.0.1:1/d", READER, "secret")
     assert "secret" not in str(raised.value)
 
 
@@ -121,17 +132,18 @@ def test_a_schema_that_is_made_while_the_login_is_made_is_its_own_too(dataset: P
 
 
 def _have_turns(dataset: Postgres) -> None:
-    make_reader(dataset.dsn, READER, "secret")
+    _make_login(dataset.dsn)
     revoke_reader(dataset.dsn, READER)
 
 
 def _make_and_let_read(dataset: Postgres) -> None:
-    make_reader(dataset.dsn, READER, "secret")
+    make_reader(dataset.dsn, READER)
     let_read(dataset.dsn, READER, [DATASET])
+    let_in(dataset.dsn, READER, "secret")
 
 
 def _waits(dataset: Postgres) -> bool:
-    return bool(dataset.rows("SELECT FROM pg_locks WHERE locktype = 'relation' AND NOT granted"))
+    return bool(dataset.rows("SELECT FROM pg_locks WHERE NOT granted"))
 
 
 def test_a_login_that_is_revoked_is_cut_off_and_gone(
@@ -146,7 +158,7 @@ def test_a_login_that_is_revoked_is_cut_off_and_gone(
         _login(dataset)
     assert dataset.rows(f"SELECT FROM pg_roles WHERE rolname = '{reader}'") == []
     revoke_reader(dataset.dsn, reader)  # again: there is nothing left to do
-    make_reader(dataset.dsn, reader, "secret")
+    _make_login(dataset.dsn)
     with pytest.raises(InsufficientPrivilege):
         _count(dataset)
 
@@ -180,7 +192,7 @@ def test_a_database_of_somebody_else_keeps_the_rights_of_its_logins(dataset: Pos
         f"GRANT TEMPORARY ON DATABASE {NAME} TO PUBLIC",
     )
     try:
-        make_reader(dataset.dsn.replace("postgres@", "guest@"), READER, "secret")
+        _make_login(dataset.dsn.replace("postgres@", "guest@"))
         with closing(_login(dataset)) as connection, connection.cursor() as cursor:
             cursor.execute("SET default_transaction_read_only = off")
             cursor.execute("CREATE TEMPORARY TABLE hoard (id int)")

@@ -100,6 +100,37 @@ def test_most_of_a_large_table_goes_only_after_a_second_look(
     assert _ids(records) == [1, 2]
 
 
+def test_a_deletion_that_is_held_deletes_nothing_that_is_then_rolled_back(
+    whole: Records,
+) -> None:
+    whole.dataset.execute(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RAISE EXCEPTION ''it deletes''; END'",
+        f"CREATE TRIGGER refuse BEFORE DELETE ON {DATASET}.orders"
+        " FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    assert whole.load().metadata["records_held"] == 3
+    with pytest.raises((TransientError, PermanentError)):
+        whole.load()
+
+
+def test_keys_are_counted_before_they_are_joined_with(whole: Records) -> None:
+    whole.load({"id": 1}, {"id": 2})
+    analyses = f"FROM pg_stat_all_tables WHERE schemaname = '{DATASET}_staging'"
+    assert whole.dataset.rows(f"SELECT sum(analyze_count) > 0 {analyses}") == [(True,)]
+
+
+def test_a_table_of_keys_of_an_earlier_version_deletes_nothing_and_the_next_run_does(
+    whole: Records, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole.load({"id": 1}, has_more=True)
+    ((name,),) = whole.dataset.rows(f"SELECT tablename FROM {SEEN}")
+    whole.dataset.execute(f'ALTER TABLE {DATASET}_staging."{name}" DROP "Held rows"')
+    assert whole.load({"id": 2}).metadata["records_deleted"] == 0
+    assert _nothing_deleted(caplog) == ["refresh_deleted_nothing"]
+    assert whole.load({"id": 1}).metadata["records_deleted"] == 2
+
+
 def test_a_source_that_was_always_empty_makes_no_table(dataset: Postgres) -> None:
     assert counts(Records(dataset, is_whole=True).load()) == (0, 0, 0)
     assert not dataset.has_table(f"{DATASET}.orders")

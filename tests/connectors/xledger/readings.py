@@ -123,6 +123,7 @@ class XledgerShop(Shop):
         self.files = FilesRoot()
         self.connector_id: UUID = uuid4()
         self.watermarks: dict[str, Watermark] = {}
+        self.landed: set[str] = set()
         self.positions: dict[str, Position] = {}
         self.run_id = uuid4()
 

@@ -7,6 +7,10 @@ down_revision = "0008"
 
 _STATEMENTS = (
     """
+ALTER TABLE workspace_connector
+    ADD COLUMN access_version BIGINT NOT NULL DEFAULT '1'
+""",
+    """
 ALTER TABLE connector_credential
     ADD COLUMN authorized_at TIMESTAMP WITH TIME ZONE,
     ADD COLUMN refresh_lease_expires_at TIMESTAMP WITH TIME ZONE
@@ -16,6 +20,7 @@ CREATE TABLE oauth_state (
     state_hash BYTEA NOT NULL,
     workspace_id BIGINT NOT NULL,
     connector_id BIGINT NOT NULL,
+    access_version BIGINT NOT NULL,
     ciphertext BYTEA NOT NULL,
     nonce BYTEA NOT NULL,
     wrapped_key BYTEA NOT NULL,

@@ -93,7 +93,8 @@ def _protect_what_people_set() -> None:
     protect_tenant_table(
         "workspace_connector",
         app="SELECT, INSERT, UPDATE",
-        system="SELECT, UPDATE (status, health, health_reason, health_next_check_at)",
+        system="SELECT, UPDATE (status, config_version, health, health_reason,"
+        " health_next_check_at)",
     )
     protect_tenant_table(
         "connector_credential",

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytds
 import pytest
 
-from shared.connectors.database import sqlserver
+from shared.connectors.database import sqlserver, sqlserver_reader
 from shared.connectors.database.sqlserver import LineConnection, connect
 from shared.connectors.database.tls import Tls
 from shared.connectors.failures import source_failure
@@ -99,6 +99,34 @@ def test_what_a_query_is_refused_for_is_told_apart_and_the_next_one_is_answered(
     assert str(number) in str(failure)
     assert "no one else may see" not in str(failure)
     assert connection.cursor().execute("SELECT 7").fetchone() == (7,)
+
+
+def test_a_row_that_is_larger_than_any_is_told_and_not_read_to_its_end(
+    sql_server: SqlServer, connection: LineConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlserver_reader, "MOST_ROW_BYTES", 1_000_000)
+    assert len(connection.cursor().execute(ALL).fetchall()) == 40_000
+    sql_server.execute("CREATE TABLE documents (id int, page nvarchar(max))")
+    sql_server.store.duck("INSERT INTO documents VALUES (1, repeat('x', 600000))")
+    failure = _failure(connection, "SELECT id, page FROM documents")
+    assert isinstance(failure, PermanentError)
+    assert failure.fault == Fault.SCHEMA
+    assert "has a row of more than 64 MiB: name the columns" in str(failure)
+    assert connection.is_broken
+
+
+def test_messages_without_an_end_are_not_kept_and_not_read_to_their_end(
+    sql_server: SqlServer, connection: LineConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlserver_reader, "MOST_ROW_BYTES", 1_000_000)
+    sql_server.faults.messages = 100
+    cursor = connection.cursor().execute("SELECT 7")
+    assert cursor.fetchall() == [(7,)]
+    assert cursor.messages == []
+    sql_server.faults.messages = 1_000
+    failure = _failure(connection, "SELECT 7")
+    assert isinstance(failure, TransientError)
+    assert failure.fault == Fault.UNAVAILABLE
 
 
 def test_a_server_that_stalls_is_given_up_and_asked_to_stop(

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.connectors.database import sqlserver
+from shared.connectors.database import sqlserver, tls, tls_drivers
 from shared.connectors.database.sqlserver import LineConnection, connect
 from shared.connectors.database.tls import Tls, TlsMode
 from shared.connectors.failures import source_failure
@@ -39,10 +40,16 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Lines]:
         yield found
 
 
+@pytest.fixture
+def unhurried() -> Lines:
+    """Return lines for what is answered, however busy the machine is."""
+    return Lines()
+
+
 def _connect(
-    port: int, lines: Lines, tls: Tls | None = None, guard: Guard = LOOPBACK
+    port: int, lines: Lines, asked: Tls | None = None, guard: Guard = LOOPBACK
 ) -> LineConnection:
-    return connect(guard, lines, tls or Tls(), host="127.0.0.1", port=port, **ACCOUNT)
+    return connect(guard, lines, asked or Tls(), host="127.0.0.1", port=port, **ACCOUNT)
 
 
 def _told(port: int, lines: Lines, guard: Guard = LOOPBACK) -> SynclineError:
@@ -116,22 +123,22 @@ def test_who_hangs_up_before_the_login_may_be_there_later(
 
 
 def test_a_server_that_sends_on_is_followed_to_where_it_leads(
-    lines: Lines, sql_server: SqlServer
+    unhurried: Lines, sql_server: SqlServer
 ) -> None:
     with running_sql_server() as behind:
         sql_server.faults.route = ("127.0.0.1", behind.port)
-        with closing(_connect(sql_server.port, lines)) as connection:
+        with closing(_connect(sql_server.port, unhurried)) as connection:
             assert connection.cursor().execute("SELECT 1").fetchone() == (1,)
         assert behind.statements == ["SELECT 1"]
 
 
 def test_a_server_that_sends_on_leads_to_no_address_that_may_not_be_reached(
-    lines: Lines, sql_server: SqlServer
+    unhurried: Lines, sql_server: SqlServer
 ) -> None:
     with socket.create_server(("127.0.0.2", 0)) as forbidden:
         forbidden.settimeout(0)
         sql_server.faults.route = ("127.0.0.2", forbidden.getsockname()[1])
-        failure = _told(sql_server.port, lines, guard=ONE_HOST)
+        failure = _told(sql_server.port, unhurried, guard=ONE_HOST)
         with pytest.raises(BlockingIOError):
             forbidden.accept()
     assert isinstance(failure, PermanentError)
@@ -139,25 +146,65 @@ def test_a_server_that_sends_on_leads_to_no_address_that_may_not_be_reached(
 
 
 def test_a_server_to_which_one_is_sent_on_shows_a_certificate_of_its_own_name(
-    lines: Lines, sql_server: SqlServer
+    unhurried: Lines, sql_server: SqlServer
 ) -> None:
     authority = Authority()
-    tls = Tls(TlsMode.VERIFY_FULL, authority.pem)
+    asked = Tls(TlsMode.VERIFY_FULL, authority.pem)
     sql_server.context = server_context(authority.of_host("127.0.0.1"))
     with running_sql_server() as behind:
         sql_server.faults.route = ("localhost", behind.port)
         behind.context = server_context(authority.of_host("127.0.0.1"))
         with pytest.raises(PermanentError, match="another host name"):
-            _connect(sql_server.port, lines, tls)
+            _connect(sql_server.port, unhurried, asked)
         assert behind.logins == []
         behind.context = server_context(authority.of_host("localhost"))
-        _connect(sql_server.port, lines, tls).close()
+        _connect(sql_server.port, unhurried, asked).close()
         assert len(behind.logins) == 1
 
 
-def test_servers_that_send_on_in_a_circle_are_left(lines: Lines, sql_server: SqlServer) -> None:
+def test_a_private_server_to_which_a_public_one_sends_is_checked_like_that_one(
+    unhurried: Lines, sql_server: SqlServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    authority = Authority()
+    public = tmp_path / "public.pem"
+    public.write_text(authority.pem)
+    monkeypatch.setattr(tls_drivers.certifi, "where", lambda: str(public))
+    monkeypatch.setattr(tls, "_PUBLIC", ONE_HOST.policy)
+    sql_server.context = server_context(authority.of_host("127.0.0.1"))
+    with running_sql_server("127.0.0.2") as behind:
+        sql_server.faults.route = ("127.0.0.2", behind.port)
+        with pytest.raises(PermanentError, match="certificate that cannot be trusted"):
+            _connect(sql_server.port, unhurried)
+        assert (len(sql_server.logins), behind.logins) == (1, [])
+        behind.context = server_context(authority.of_host("127.0.0.2"))
+        _connect(sql_server.port, unhurried).close()
+        assert len(behind.logins) == 1
+
+
+def test_a_server_to_which_one_is_sent_on_gets_no_password_without_encryption(
+    unhurried: Lines, sql_server: SqlServer
+) -> None:
+    with running_sql_server() as behind:
+        behind.context = None
+        sql_server.faults.route = ("127.0.0.1", behind.port)
+        failure = _told(sql_server.port, unhurried)
+        assert behind.logins == []
+    assert "offers no encrypted connection" in str(failure)
+
+
+@pytest.mark.parametrize("size", [16_001, 300_000_000])
+def test_a_server_that_wants_larger_packets_than_it_was_asked_for_is_left(
+    unhurried: Lines, sql_server: SqlServer, size: int
+) -> None:
+    sql_server.faults.packet_size = size
+    failure = _told(sql_server.port, unhurried)
+    assert isinstance(failure, TransientError)
+    assert failure.fault == Fault.UNAVAILABLE
+
+
+def test_servers_that_send_on_in_a_circle_are_left(unhurried: Lines, sql_server: SqlServer) -> None:
     sql_server.faults.route = ("127.0.0.1", sql_server.port)
-    failure = _told(sql_server.port, lines)
+    failure = _told(sql_server.port, unhurried)
     assert isinstance(failure, PermanentError)
     assert "without an end" in str(failure)
     assert len(sql_server.logins) == 4

@@ -50,6 +50,15 @@ def test_a_table_that_can_be_read_has_no_failure_and_no_row_is_asked_for(
     assert [(login.app, login.host) for login in sql_server.logins] == [("syncline", "127.0.0.1")]
 
 
+def test_a_rowversion_cursor_whose_end_cannot_be_asked_for_is_told(sql_server: SqlServer) -> None:
+    sql_server.execute("CREATE TABLE orders (id int NOT NULL PRIMARY KEY, version rowversion)")
+    config = orders(sql_server.url, password=PASSWORD, cursor="version")
+    assert _check(config) == []
+    sql_server.faults.errors = {"min_active_rowversion": (195, 15)}
+    (failure,) = _check(config)
+    assert (failure.stream, failure.error.fault) == ("orders", Fault.SCHEMA)
+
+
 def test_a_port_at_which_nobody_listens_refuses() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]

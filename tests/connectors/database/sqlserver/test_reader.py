@@ -7,8 +7,10 @@ import pytest
 from pytds import tds_base
 from pytds.collate import ucs2_codec
 
+from shared.connectors.database import sqlserver_reader
 from shared.connectors.database.sqlserver_packets import TransportError
 from shared.connectors.database.sqlserver_reader import CheckedReader
+from shared.connectors.sqlserver_failures import TooLargeError
 from tests.connectors.database.sqlserver.server.types import COLLATION
 
 SIZE = 64
@@ -37,6 +39,7 @@ def _packet(
 
 def _reader(*packets: bytes) -> CheckedReader:
     reader = CheckedReader(cast("Any", None), cast("Any", _Sent(b"".join(packets))), SIZE)
+    reader.begin_answer()
     reader.begin_response()
     return reader
 
@@ -92,3 +95,43 @@ def test_bytes_that_a_code_page_gives_no_letter_are_what_windows_takes_them_for(
     assert codec.decode(b"caf\xe9 \x81\x80")[0] == "café \x81€"
     assert codec.incrementaldecoder is not None
     assert codec.incrementaldecoder().decode(b"\x9d\x80") == "\x9d€"
+
+
+@pytest.mark.parametrize("size", [-1, -(2**31)])
+def test_a_value_of_less_than_no_bytes_is_not_read(size: int) -> None:
+    with pytest.raises(TransportError):
+        tds_base.readall(_reader(_packet(b"abc")), size)
+
+
+def _many(count: int) -> list[bytes]:
+    return [_packet(b"x" * 42, is_last=False)] * count
+
+
+def test_a_row_that_is_larger_than_any_is_not_read_to_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlserver_reader, "MOST_ROW_BYTES", 1000)
+    reader = _reader(*_many(80))
+    for _ in range(3):
+        others = reader.begin_row()
+        tds_base.readall(reader, 400)
+        reader.end_row(others)
+    reader.begin_row()
+    with pytest.raises(TooLargeError):
+        tds_base.readall(reader, 1000)
+
+
+def test_what_is_no_row_of_an_answer_is_not_read_without_an_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sqlserver_reader, "MOST_ROW_BYTES", 1000)
+    reader = _reader(*_many(40))
+    for _ in range(3):
+        tds_base.readall(reader, 250)
+        others = reader.begin_row()
+        tds_base.readall(reader, 50)
+        reader.end_row(others)
+    with pytest.raises(TransportError):
+        tds_base.readall(reader, 250)
+    reader.begin_answer()
+    assert len(tds_base.readall(reader, 250)) == 250

@@ -48,6 +48,52 @@ def test_a_rowversion_is_a_cursor(sql_server: SqlServer, dataset: Postgres) -> N
     assert shop.loaded("id, version") == [(1, 2001), (2, 2002), (3, 2003)]
 
 
+@pytest.mark.parametrize("is_sliced", [False, True])
+@pytest.mark.usefixtures("small_pages")
+def test_a_rowversion_that_is_committed_late_is_not_passed_by(
+    sql_server: SqlServer, dataset: Postgres, *, is_sliced: bool
+) -> None:
+    sql_server.execute(
+        "CREATE TABLE orders (id int NOT NULL PRIMARY KEY, version rowversion)",
+        "INSERT INTO orders (id) VALUES (1)",
+    )
+    late = sql_server.store.open_version()
+    sql_server.execute(*(f"INSERT INTO orders (id) VALUES ({number})" for number in range(3, 9)))
+    shop = _shop(sql_server, dataset, cursor="version")
+    sync = shop.sync_in_slices if is_sliced else shop.sync
+    sync()
+    assert shop.loaded("id, version") == [(1, late - 1)]
+    assert decode(shop.watermarks["orders"]) == late - 1
+    sql_server.store.duck(f"INSERT INTO orders VALUES (2, unhex(printf('%016x', {late})))")
+    sql_server.store.close_version(late)
+    sync()
+    assert [row[0] for row in shop.loaded("id, version")] == list(range(1, 9))
+
+
+def test_up_to_where_rowversions_are_whole_is_asked_before_the_rows_are(
+    sql_server: SqlServer, dataset: Postgres
+) -> None:
+    sql_server.execute(
+        "CREATE TABLE orders (id int NOT NULL PRIMARY KEY, version rowversion)",
+        "INSERT INTO orders (id) VALUES (1)",
+    )
+    _shop(sql_server, dataset, cursor="version").sync()
+    *_, asked, _without_version, read = sql_server.statements
+    assert "min_active_rowversion()" in asked
+    assert "min_active_rowversion()" not in read
+    assert "orders.version < CAST(" in read
+
+
+def test_a_full_refresh_has_rows_of_every_rowversion(
+    sql_server: SqlServer, dataset: Postgres
+) -> None:
+    sql_server.execute("CREATE TABLE orders (id int NOT NULL PRIMARY KEY, version rowversion)")
+    sql_server.store.open_version()
+    sql_server.execute("INSERT INTO orders (id) VALUES (1)")
+    shop = _shop(sql_server, dataset, cursor="version", sync_mode="full_refresh")
+    assert counts(shop.sync()) == (1, 1, 0)
+
+
 def test_a_full_refresh_forgets_what_the_table_has_no_more(
     sql_server: SqlServer, dataset: Postgres
 ) -> None:

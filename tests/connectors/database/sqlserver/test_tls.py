@@ -85,17 +85,18 @@ def test_an_expired_certificate_is_told(sql_server: SqlServer, authority: Author
     assert "certificate that is not valid now" in told
 
 
-@pytest.mark.parametrize("mode", ["require", "verify-full"])
-def test_a_server_without_encryption_is_told(sql_server: SqlServer, mode: str) -> None:
+@pytest.mark.parametrize("mode", ["require", "verify-full", None])
+def test_a_server_without_encryption_is_told_and_gets_no_password(
+    sql_server: SqlServer, mode: str | None
+) -> None:
+    sql_server.context = None
     assert "offers no encrypted connection" in _told(sql_server.url, tls=mode)
     assert sql_server.logins == []
 
 
-@pytest.mark.parametrize("mode", ["disable", None])
-def test_a_server_without_encryption_is_good_enough_if_none_is_asked_for(
-    sql_server: SqlServer, mode: str | None
-) -> None:
-    assert answer(sql_server.url, "SELECT 1", tls=mode) == 1
+def test_a_server_without_encryption_is_good_enough_if_that_is_said(sql_server: SqlServer) -> None:
+    sql_server.context = None
+    assert answer(sql_server.url, "SELECT 1", tls="disable") == 1
 
 
 def test_encryption_is_left_out_only_if_that_is_said(safe_server: SqlServer) -> None:

@@ -12,6 +12,9 @@ SET TimeZone = 'UTC';
 CREATE SCHEMA dbo;
 CREATE SCHEMA sys;
 CREATE SEQUENCE sys.versions START 2001;
+CREATE TABLE sys.open_versions (version BIGINT);
+CREATE MACRO dbo.min_active_rowversion() AS (SELECT coalesce(min(version), 9223372036854775807)
+    FROM sys.open_versions);
 CREATE TABLE sys.schemas (name VARCHAR, schema_id INTEGER);
 CREATE TABLE sys.objects (name VARCHAR, object_id INTEGER, schema_id INTEGER, type VARCHAR);
 CREATE TABLE sys.columns (object_id INTEGER, column_id INTEGER, name VARCHAR, user_type_id

@@ -6,8 +6,10 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
+from tests.connectors.certificates import Authority, server_context
 from tests.connectors.database.sqlserver.server.requests import Login
 from tests.connectors.database.sqlserver.server.session import Session
 from tests.connectors.database.sqlserver.server.store import SqlError, Store
@@ -32,6 +34,12 @@ class Faults:
     garbage_after_rows: int | None = None
     errors: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Number and severity of what it says to a statement that has this in it."""
+    packet_size: int | None = None
+    """What it says is agreed on for packets, whatever it was asked for."""
+    messages: int = 0
+    """How many messages it sends before each answer."""
+    texts: dict[str, str] = field(default_factory=dict)
+    """What it sends instead of a value that is this text: DuckDB keeps no half of a pair."""
     stalls: str | None = None
     """It never answers a statement that has this in it."""
 
@@ -44,13 +52,19 @@ class Faults:
             wait()
 
 
+@cache
+def _own_certificate() -> ssl.SSLContext:
+    return server_context(Authority().of_host("sqlserver"))
+
+
 @dataclass(slots=True)
 class SqlServer:
     """One server, and what it has seen of its clients."""
 
     port: int
     store: Store = field(default_factory=Store)
-    context: ssl.SSLContext | None = None
+    context: ssl.SSLContext | None = field(default_factory=_own_certificate)
+    """As after an installation there is a certificate that no one has signed for it."""
     requires_tls: bool = False
     account: tuple[str, str] = ("reader", PASSWORD)
     databases: tuple[str, ...] = ("shop", "master")
@@ -91,11 +105,11 @@ class SqlServer:
 
 
 @contextmanager
-def running_sql_server() -> Generator[SqlServer]:
+def running_sql_server(host: str = "127.0.0.1") -> Generator[SqlServer]:
     """Run a server with an empty database for the length of the block."""
     threads: list[threading.Thread] = []
     clients: list[socket.socket] = []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((host, 0)) as listener:
         server = SqlServer(listener.getsockname()[1])
 
         def accept() -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tests.connectors.database.sqlserver.server import tokens, wire
 from tests.connectors.database.sqlserver.server.requests import (
@@ -91,7 +91,7 @@ class Session:
         if login.database.lower() not in self._server.databases:
             return self._refuse(_NO_SUCH_DATABASE, _LOGIN_FAILED)
         size = min(max(login.packet_size, 512), 32_767)
-        answer = tokens.environment(login.database, size) + tokens.login_ack()
+        answer = tokens.environment(login.database, faults.packet_size or size) + tokens.login_ack()
         if faults.route is not None:
             answer += tokens.routing(*faults.route)
         self._wire.write_message(answer + tokens.done(tokens.DONE))
@@ -108,6 +108,8 @@ class Session:
         gathered = bytearray()
         try:
             self._server.faults.meet(query.text, self._wait)
+            for _ in range(self._server.faults.messages):
+                gathered += tokens.message(5701, 0, "x" * 1000, is_error=False)
             for result in self._server.store.run(query.text, query.parameters):
                 for part in self._told(result):
                     gathered += part
@@ -127,8 +129,9 @@ class Session:
     def _told(self, result: Result) -> Iterator[bytes]:
         yield tokens.column_metadata(result.names, result.types)
         count = 0
+        texts: dict[Any, Any] = self._server.faults.texts
         for count, values in enumerate(result.rows, 1):
-            yield tokens.row(result.types, values)
+            yield tokens.row(result.types, [texts.get(value, value) for value in values])
             self._break_off(count)
         yield tokens.done(tokens.DONE_IN_PROC, tokens.MORE | tokens.COUNT, count)
 

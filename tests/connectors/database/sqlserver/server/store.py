@@ -65,6 +65,21 @@ class Store:
         with self._lock:
             self._database.cursor().execute(f"SET schema = 'dbo'; {statement}")
 
+    def open_version(self) -> int:
+        """Give the next rowversion to a row that no one sees until its transaction ends."""
+        with self._lock:
+            cursor = self._database.cursor()
+            (found,) = cursor.execute("SELECT nextval('sys.versions')").fetchone() or (0,)
+            cursor.execute("INSERT INTO sys.open_versions VALUES (?)", [found])
+        return found
+
+    def close_version(self, version: int) -> None:
+        """End the transaction of a row."""
+        with self._lock:
+            self._database.cursor().execute(
+                "DELETE FROM sys.open_versions WHERE version = ?", [version]
+            )
+
     def run(self, text: str, parameters: Mapping[str, Any]) -> Iterator[Result]:
         """Run a batch of T-SQL and yield the results of its queries; raise `SqlError`."""
         try:

@@ -110,7 +110,7 @@ def _pointed(codec: str | None) -> Callable[[SqlType, Any], bytes]:
     def encoded(_type: SqlType, value: Any) -> bytes:
         if value is None:
             return b"\0"
-        data = value if codec is None else value.encode(codec)
+        data = value if codec is None else value.encode(codec, "surrogatepass")
         return b"\x10" + bytes(16) + bytes(8) + struct.pack("<I", len(data)) + data
 
     return encoded
@@ -302,6 +302,8 @@ _VALUES: Mapping[str, Callable[[SqlType, Any], bytes]] = {
     "text": _pointed("cp1252"),
     "ntext": _pointed("utf-16-le"),
     "image": _pointed(None),
-    "xml": lambda _type, value: _endless(None if value is None else value.encode("utf-16")),
+    "xml": lambda _type, value: _endless(
+        None if value is None else value.encode("utf-16-le", "surrogatepass")
+    ),
     "sql_variant": _variant,
 }
