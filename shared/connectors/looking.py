@@ -114,7 +114,7 @@ def _not_looked_at() -> TransientError:
 
 def _too_slow() -> TransientError:
     return TransientError(
-        "The source did not answer in time.",
+        "The source did not answer in time: see whether it is well.",
         code=Reason.SOURCE_UNAVAILABLE,
         fault=Fault.TIMEOUT,
     )

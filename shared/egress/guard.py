@@ -68,7 +68,11 @@ class Guard:
             except OSError as failed:
                 error = failed
         is_late = error is None or isinstance(error, TimeoutError)
-        what = "did not answer in time" if is_late else "cannot be reached"
+        what = (
+            "did not answer in time: see whether it is well and its firewall lets us in"
+            if is_late
+            else "cannot be reached: see whether it runs and its firewall lets us in"
+        )
         raise TransientError(
             f"{host}:{port} {what}.",
             code=Reason.SOURCE_UNAVAILABLE,

@@ -124,7 +124,7 @@ class Lines:
             left = min(most, timedelta(seconds=self._until - monotonic()))
         if self.is_cut or left <= timedelta(0):
             raise TransientError(
-                "The source did not answer in time.",
+                "The source did not answer in time: see whether it is well.",
                 code=Reason.SOURCE_UNAVAILABLE,
                 fault=Fault.TIMEOUT,
             )

@@ -310,7 +310,7 @@ def test_a_server_that_is_not_there_is_told(server: RestServer) -> None:
         True,
         "source_unavailable",
         "refused",
-        f"127.0.0.1:{port} cannot be reached.",
+        f"127.0.0.1:{port} cannot be reached: see whether it runs and its firewall lets us in.",
     )
 
 
