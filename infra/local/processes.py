@@ -187,8 +187,11 @@ class Supervisor:
 
 @contextmanager
 def signals_as_interrupts() -> Generator[None, None, None]:
-    """Let SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does, within the block."""
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    """Let SIGTERM and SIGHUP raise `KeyboardInterrupt`, as Ctrl-C does, within the block.
+
+    SIGINT as well: whoever was started in the background by a shell ignores it.
+    """
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = {number: signal.signal(number, signal.default_int_handler) for number in numbers}
     try:
         yield
