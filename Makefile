@@ -1,6 +1,6 @@
 # Everything that is done with Syncline on one machine. `make` alone explains the targets.
 .DEFAULT_GOAL := help
-.PHONY: help setup run smoke due workspace rekey test fuzz faults check fix bench lock package clean
+.PHONY: help setup run smoke due workspace rekey audit test fuzz faults check fix bench lock package clean
 
 PY := .venv/bin/python
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 \
@@ -26,6 +26,9 @@ workspace: setup ## Disable, enable or delete a workspace: make workspace DO=dis
 
 rekey: setup ## Seal all secrets with the newest key, so that an older one can be taken away
 	@$(PY) -m infra.operate.rekey
+
+audit: setup ## Verify the chains of the audit logs: make audit WORKSPACE=acme CONTAINS=NUMBER:HASH
+	@$(PY) -m infra.operate.audit $(if $(WORKSPACE),--workspace '$(WORKSPACE)') $(if $(CONTAINS),--contains '$(CONTAINS)')
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)

@@ -1,5 +1,6 @@
 """Settings from the environment: the only place that reads it."""
 
+import json
 import os
 import re
 from collections.abc import Mapping
@@ -7,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, cast
 
 from shared.errors import ConfigurationError
 
@@ -24,6 +25,20 @@ class KeySettings:
     """Resource name of a symmetric key of Cloud KMS."""
     kms_emulator: str | None
     """host:port of a local Cloud KMS, or None in the cloud."""
+
+
+@dataclass(frozen=True, slots=True)
+class OidcIssuer:
+    """Whose tokens of people the api takes."""
+
+    issuer: str
+    """As its tokens and its discovery document name it, to the letter."""
+    audience: str
+    """What its tokens for us name: our client id, or the API as it is registered there."""
+    name: str
+    """What people call it."""
+    clients: tuple[str, ...] = ()
+    """Who else may be the authorized party of a token that has other audiences too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +86,8 @@ class Settings:
     """Networks besides the public ones that connectors may reach."""
     files_root: Path | None
     """Folder with one for each workspace, by its slug, whose files its connectors may read."""
+    oidc_issuers: tuple[OidcIssuer, ...]
+    """Whose tokens people sign in with; none if they are to use API keys alone."""
     oauth_redirect_url: str | None
     """Where providers send the browser after a person authorized a connector: oauth_callback."""
     public_url: str | None
@@ -85,6 +102,8 @@ class Settings:
     """The most runs at once that an admin may allow their workspace."""
     metrics_token: str | None = field(repr=False)
     """What Prometheus sends as its bearer token; without one nobody reads the metrics."""
+    proxies: int
+    """How many proxies of the deployment each add to X-Forwarded-For before the api gets it."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Self:
@@ -128,6 +147,7 @@ class Settings:
             slice=_slice(env),
             allowed_networks=_networks(env, "SYNCLINE_ALLOWED_NETWORKS"),
             files_root=_folder(env, "SYNCLINE_FILES_ROOT"),
+            oidc_issuers=_issuers(env, "SYNCLINE_OIDC_ISSUERS"),
             oauth_redirect_url=_browser_url(env, "SYNCLINE_OAUTH_REDIRECT_URL"),
             public_url=_site(env, "SYNCLINE_PUBLIC_URL"),
             tick_budget=_seconds(env, "SYNCLINE_TICK_BUDGET_SECONDS", 40),
@@ -135,6 +155,7 @@ class Settings:
             hooks_per_minute=_whole_number(env, "SYNCLINE_HOOKS_PER_MINUTE", 1_200),
             max_concurrent_syncs=_up_to(env, "SYNCLINE_MAX_CONCURRENT_SYNCS", 100, 1_000),
             metrics_token=_token(env, "SYNCLINE_METRICS_TOKEN"),
+            proxies=_up_to(env, "SYNCLINE_PROXIES", 1, 10),
         )
 
 
@@ -175,6 +196,10 @@ _BROWSER_URL = re.compile(
     r"(/[A-Za-z0-9._~/-]*)?"
 )
 _LONGEST_URL = 1_000
+_PLAIN_TEXT = re.compile(r"[!-~]([ -~]{0,253}[!-~])?")
+_ISSUER_FIELDS = {"issuer", "audience", "name"}
+_LONGEST_ISSUER = 255
+_MOST_ISSUERS = 10
 _LONGEST_KMS_KEY = 225
 """What leaves room for a version in what a row can store."""
 _SHORTEST_TOKEN = 16
@@ -245,6 +270,46 @@ def _browser_url(env: Mapping[str, str], name: str) -> str | None:
 def _site(env: Mapping[str, str], name: str) -> str | None:
     url = _browser_url(env, name)
     return None if url is None else url.rstrip("/")
+
+
+def _issuers(env: Mapping[str, str], name: str) -> tuple[OidcIssuer, ...]:
+    try:
+        listed = json.loads(env.get(name, "[]"))
+    except (ValueError, RecursionError):
+        listed = None
+    if not isinstance(listed, list) or len(cast("list[Any]", listed)) > _MOST_ISSUERS:
+        raise _no_issuers(name)
+    issuers = tuple(_issuer(one, name) for one in cast("list[Any]", listed))
+    if len({one.issuer for one in issuers}) < len(issuers):
+        raise ConfigurationError(f"{name} has an issuer twice: name each of them once.")
+    return issuers
+
+
+def _issuer(given: Any, name: str) -> OidcIssuer:
+    if not isinstance(given, dict):
+        raise _no_issuers(name)
+    fields = dict(cast("dict[str, Any]", given))
+    clients = fields.pop("clients", [])
+    texts = [*fields.values(), *clients] if isinstance(clients, list) else [None]
+    is_plain = all(isinstance(text, str) and _PLAIN_TEXT.fullmatch(text) for text in texts)
+    if not is_plain or not {"issuer", "audience"} <= fields.keys() <= _ISSUER_FIELDS:
+        raise _no_issuers(name)
+    issuer = fields["issuer"]
+    if not (_BROWSER_URL.fullmatch(issuer) and len(issuer) <= _LONGEST_ISSUER):
+        raise ConfigurationError(
+            f"{name} names an issuer that is none: use its URL as its tokens have it, https://…"
+            f" without ? and #, at most {_LONGEST_ISSUER} characters; http:// is for localhost."
+        )
+    return OidcIssuer(
+        issuer, fields["audience"], fields.get("name", issuer), tuple(cast("list[str]", clients))
+    )
+
+
+def _no_issuers(name: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{name} is no list of issuers: use JSON, at most {_MOST_ISSUERS} of"
+        ' {"issuer": "https://…", "audience": "…"}, with "name" and "clients" if you like.'
+    )
 
 
 def _seconds(env: Mapping[str, str], name: str, default: int) -> timedelta:

@@ -43,6 +43,10 @@ class TransientError(SynclineError):
         self.retry_after = retry_after
 
 
+ISSUER_UNAVAILABLE = "issuer_unavailable"
+"""Code of a `TransientError`: who calls cannot be told, since an issuer's keys cannot be had."""
+
+
 class PermanentError(SynclineError):
     """Not worth another attempt until a person changes something; the rest as in the other."""
 
@@ -64,6 +68,10 @@ class UnauthenticatedError(SynclineError):
     """The caller did not prove who it is."""
 
     code = "unauthenticated"
+
+
+class CredentialsError(UnauthenticatedError):
+    """What the caller showed to prove it is none: unknown, expired, revoked or made up."""
 
 
 class ForbiddenError(SynclineError):

@@ -57,7 +57,8 @@ def configure_logging(log_format: str, *, service: str, project: str) -> None:
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     # These narrate every request and every pool event; what matters of it we log ourselves.
-    for noisy in ("urllib3", "google", "sqlalchemy.pool", "werkzeug", "pytds"):
+    # Some would also quote what they were given: a URL with its key, a refusal, what is signed.
+    for noisy in ("botocore", "google", "pytds", "sqlalchemy.pool", "urllib3", "werkzeug"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     # dlt quotes rows and parameters of a load that failed; we translate its errors and log those.
     logging.getLogger("dlt").setLevel(logging.CRITICAL)

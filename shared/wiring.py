@@ -10,6 +10,8 @@ from sqlalchemy import Engine
 
 from shared.config import KeySettings, Settings
 from shared.domain.bigquery_address import is_bigquery, parse_address
+from shared.egress.addresses import AddressPolicy
+from shared.egress.guard import Guard
 from shared.gcp.local_key import LocalKey
 from shared.gcp.sealing import WrappingKey
 from shared.late_imports import importing
@@ -19,6 +21,7 @@ from shared.store.tenancy import role_of, speaking_for
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
+    from shared.identity.tokens import TokenVerifier
 
 
 @dataclass(slots=True)
@@ -27,6 +30,7 @@ class _Opened:
 
     key: WrappingKey | None
     queue: "CloudTasksQueue | None" = None
+    tokens: "TokenVerifier | None" = None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -77,6 +81,21 @@ class Wiring:
                     tasks_client(self.settings.tasks_emulator), self.settings
                 )
             return opened.queue
+
+    @property
+    def tokens(self) -> "TokenVerifier":
+        """What verifies the tokens of people; its library is imported at the first of them."""
+        opened = self._opened
+        with opened.lock:
+            if opened.tokens is None:
+                with importing():
+                    from shared.identity.tokens import (  # noqa: PLC0415 (few requests need it)
+                        TokenVerifier,
+                    )
+
+                networks = AddressPolicy(self.settings.allowed_networks)
+                opened.tokens = TokenVerifier(self.settings.oidc_issuers, Guard(networks))
+            return opened.tokens
 
     def close(self) -> None:
         """Close what was opened."""

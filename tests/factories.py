@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from sqlalchemy import Engine, text
 
 from shared.domain.access import Principal, Role
+from shared.domain.audit import Actor, ActorKind
 from shared.flow.connectors import create_connector
 from shared.flow.manage import create_workspace
 from shared.flow.schedules import Planner, ScheduleSettings, create_schedule
@@ -41,7 +42,13 @@ def make_tenant(engine: Engine, *, max_concurrent_syncs: int = 1000) -> Tenant:
             ),
             {"limit": max_concurrent_syncs, "id": workspace_id},
         )
-    return Tenant(workspace_id, Principal(workspace_id, "Europe/Oslo", 60, 0, Role.ADMIN))
+    return Tenant(workspace_id, make_principal(workspace_id))
+
+
+def make_principal(workspace_id: int, name: str = "somebody", role: Role = Role.ADMIN) -> Principal:
+    """Return somebody of a workspace, who has no key there."""
+    actor = Actor(ActorKind.API_KEY, name, uuid4())
+    return Principal(workspace_id, "Europe/Oslo", 60, role, UUID(int=workspace_id), actor)
 
 
 def end_workspace(engine: Engine, workspace_id: int, *, now: datetime | None = None) -> int:

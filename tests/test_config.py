@@ -1,5 +1,6 @@
 """Settings: every variable that is missing or unusable is named in one clear sentence."""
 
+import json
 import pickle
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -9,6 +10,7 @@ import pytest
 
 from shared.config import (
     KeySettings,
+    OidcIssuer,
     Settings,
     read_database_url,
     read_dataset_url,
@@ -301,6 +303,7 @@ def test_a_command_asks_for_the_datasets_alone() -> None:
     [
         ("SYNCLINE_METRICS_TOKEN", "short", "too short to be a secret"),
         ("SYNCLINE_MAX_CONCURRENT_SYNCS", "1001", "use at most 1000"),
+        ("SYNCLINE_PROXIES", "11", "use at most 10"),
         ("SYNCLINE_HOOKS_PER_MINUTE", "0", "whole number"),
     ],
 )
@@ -315,3 +318,48 @@ def test_the_token_for_metrics_is_not_shown_with_the_settings() -> None:
     settings = Settings.from_env({**REQUIRED, "SYNCLINE_METRICS_TOKEN": "canary-of-an-operator"})
     assert settings.metrics_token == "canary-of-an-operator"
     assert "canary" not in repr(settings)
+
+
+def test_issuers_of_tokens_are_listed_with_what_their_tokens_name() -> None:
+    name = "SYNCLINE_OIDC_ISSUERS"
+    listed = [
+        {"issuer": "https://id.example.com/", "audience": "api", "name": "Ours", "clients": ["w"]},
+        {"issuer": "http://localhost:8080/realms/dev", "audience": "https://api.example.com"},
+    ]
+    assert Settings.from_env(REQUIRED).oidc_issuers == ()
+    assert Settings.from_env({**REQUIRED, name: json.dumps(listed)}).oidc_issuers == (
+        OidcIssuer("https://id.example.com/", "api", "Ours", ("w",)),
+        OidcIssuer(
+            "http://localhost:8080/realms/dev",
+            "https://api.example.com",
+            "http://localhost:8080/realms/dev",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("listed", "sentence"),
+    [
+        ("https://id.example.com", "no list of issuers"),
+        ("{}", "no list of issuers"),
+        ("[" * 10_000, "no list of issuers"),
+        ('["https://id.example.com"]', "no list of issuers"),
+        ('[{"issuer": "https://a.test"}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": ""}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": ["a"]}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": "a\\n"}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": "a", "secret": "s"}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": "a", "clients": "w"}]', "no list of issuers"),
+        ('[{"issuer": "https://a.test", "audience": "a", "clients": [7]}]', "no list of issuers"),
+        ('[{"issuer": "http://a.test", "audience": "a"}]', "an issuer that is none"),
+        ('[{"issuer": "https://u:p@a.test", "audience": "a"}]', "an issuer that is none"),
+        ('[{"issuer": "https://a.test?x", "audience": "a"}]', "an issuer that is none"),
+        (json.dumps([{"issuer": "https://a.test", "audience": "a"}] * 2), "an issuer twice"),
+        (json.dumps([{}] * 11), "at most 10"),
+    ],
+)
+def test_a_list_of_issuers_that_cannot_be_is_refused_at_the_start(
+    listed: str, sentence: str
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"^SYNCLINE_OIDC_ISSUERS.*{sentence}"):
+        Settings.from_env({**REQUIRED, "SYNCLINE_OIDC_ISSUERS": listed})

@@ -14,7 +14,7 @@ MAX_LINES = 400
 MAX_EDGE_LINES = 40
 
 NOT_IMPORTED = {
-    "api": ("cron_descriptor", "dlt", "google.cloud.bigquery", "grpc"),
+    "api": ("cron_descriptor", "dlt", "google.cloud.bigquery", "grpc", "joserfc"),
     "dispatcher": ("cron_descriptor", "dlt", "pydantic", "shared.connectors", "shared.web"),
     "oauth_callback": ("cron_descriptor", "dlt", "grpc", "requests", "shared.web.app"),
     "worker": ("cron_descriptor", "dlt", "google.cloud.bigquery", "shared.web"),

@@ -58,3 +58,8 @@ def test_what_an_instance_opens_serves_every_workspace(wired: Wire) -> None:
     one, another = wiring.of_workspace(1), wiring.of_workspace(2)
     assert one.key is another.key is wiring.key
     assert one.engine.pool is another.engine.pool is wiring.engine.pool
+
+
+def test_the_keys_of_issuers_are_known_to_the_whole_instance(wired: Wire) -> None:
+    wiring = wired()
+    assert wiring.of_workspace(1).tokens is wiring.of_workspace(2).tokens is wiring.tokens

@@ -5,6 +5,7 @@ import sys
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from infra.operate.operator import who
 from shared.config import read_database_url, read_key_settings
 from shared.errors import ConfigurationError, SynclineError
 from shared.flow.rekey import Rekeyed, rekey
@@ -34,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
             application_name="syncline-rekey",
             is_operator=True,
         )
-        done = rekey(engine, key)
+        done = rekey(engine, key, by=who())
     except SynclineError as error:
         return _fail(str(error))
     except (SQLAlchemyError, OSError) as error:

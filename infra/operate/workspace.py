@@ -6,6 +6,7 @@ import sys
 from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from infra.operate.operator import who
 from shared.config import read_database_url, read_dataset_url
 from shared.errors import SynclineError
 from shared.flow.workspaces import delete_workspace, disable_workspace, enable_workspace
@@ -63,12 +64,13 @@ def _parser() -> argparse.ArgumentParser:
 def _act(engine: Engine, act: str, slug: str, workspace_id: int) -> str:
     match act:
         case "disable":
-            return f"{slug} is disabled. {_cancelled(disable_workspace(engine, workspace_id))}"
+            ended = disable_workspace(engine, workspace_id, by=who())
+            return f"{slug} is disabled. {_cancelled(ended)}"
         case "enable":
-            enable_workspace(engine, workspace_id)
+            enable_workspace(engine, workspace_id, by=who())
             return f"{slug} is enabled. The next tick plans what is due."
         case _:
-            ended = delete_workspace(engine, workspace_id, read_dataset_url())
+            ended = delete_workspace(engine, workspace_id, read_dataset_url(), by=who())
             return f"{slug} is deleted. {_cancelled(ended)}"
 
 

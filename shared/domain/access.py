@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from uuid import UUID
+
+from shared.domain.audit import Actor
 
 
 class Role(StrEnum):
@@ -24,5 +27,8 @@ class Principal:
     workspace_id: int
     workspace_timezone: str
     minimum_interval_seconds: int
-    api_key_id: int
     role: Role
+    cursor_key: UUID
+    """By which cursors of the workspace's pages are sealed."""
+    actor: Actor
+    """The same caller as the audit log knows them, and from where they call."""

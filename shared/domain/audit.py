@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, cast
 from uuid import UUID
@@ -81,12 +82,17 @@ class Actor:
     origin: Origin = Origin()
 
 
+OPERATOR = Actor(ActorKind.OPERATOR, "operator")
+"""An operator of whom no name is known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One change, made or refused.
 
-    `action` is a verb in the imperative, such as `create` or `pause`. `before` and `after` are
-    fields of the object as the API shows them; `code` says why it was refused.
+    `action` is the id of the operation of the API that does it, such as `pause_schedule`, or one
+    like it where there is none. `before` and `after` are fields of the object as the API shows
+    them; `code` says why it was refused.
     """
 
     action: str
@@ -102,21 +108,64 @@ class Change:
         """Return what became of it."""
         return Outcome.DONE if self.code is None else Outcome.REFUSED
 
+    @property
+    def is_none(self) -> bool:
+        """Tell whether nothing was changed, so that there is nothing to keep."""
+        if self.before is None or self.after is None:
+            return False
+        return self.code is None and not _differing(self.before, self.after)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFilter:
+    """Which entries of a workspace are meant; None leaves the question open."""
+
+    action: str | None = None
+    kind: ObjectKind | None = None
+    object_id: UUID | None = None
+    actor_id: UUID | None = None
+    outcome: Outcome | None = None
+    since: datetime | None = None
+    """The first instant at which they were written."""
+    until: datetime | None = None
+    """The instant before which they were written."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlace:
+    """A place in the order of entries, newest first; what comes after it was written before."""
+
+    created_at: datetime
+    seq: int
+
 
 def differences(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
     """Return what the log keeps of an object before and after a change, without secrets.
 
-    Of a change that is neither a creation nor a deletion, only the fields that differ.
+    Of a change that is neither a creation nor a deletion, only the fields that differ, also of
+    objects within the object.
     """
     if before is None or after is None:
         return _told(before), _told(after)
-    names = {name for name in {*before, *after} - _UNTOLD if before.get(name) != after.get(name)}
-    return (
-        _told({name: value for name, value in before.items() if name in names}),
-        _told({name: value for name, value in after.items() if name in names}),
-    )
+    return _told(_only(before, after)), _told(_only(after, before))
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> set[str]:
+    return {name for name in {*before, *after} - _UNTOLD if before.get(name) != after.get(name)}
+
+
+def _only(fields: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the fields that another object has not, or has with another value."""
+    names = _differing(fields, other)
+    return {name: _part(value, other.get(name)) for name, value in fields.items() if name in names}
+
+
+def _part(value: object, other: object) -> object:
+    if isinstance(value, Mapping) and isinstance(other, Mapping):
+        return _only(cast("Mapping[str, Any]", value), cast("Mapping[str, Any]", other))
+    return value
 
 
 def _told(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -24,11 +24,13 @@ class BulkResult(StrEnum):
     - DONE: the action changed it, or started a run of it.
     - UNCHANGED: it is as the action would have it: paused until then already, or not paused.
     - REFUSED: the error says why.
+    - NOT_TRIED: the call ended before it came to this one, which is as it was.
     """
 
     DONE = "done"
     UNCHANGED = "unchanged"
     REFUSED = "refused"
+    NOT_TRIED = "not_tried"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,51 @@ MAX_MESSAGE_ID = 256
 """Characters."""
 
 _SECONDS = re.compile(r"[0-9]{1,12}")
+_TAKEN_HEADERS = frozenset(
+    {
+        "accept",
+        "authorization",
+        "baggage",
+        "connection",
+        "cookie",
+        "date",
+        "expect",
+        "forwarded",
+        "host",
+        "idempotency-key",
+        "keep-alive",
+        "origin",
+        "range",
+        "referer",
+        "te",
+        "trailer",
+        "traceparent",
+        "tracestate",
+        "transfer-encoding",
+        "upgrade",
+        "user-agent",
+        "via",
+        "x-cloud-trace-context",
+        "x-real-ip",
+        "x-request-id",
+    }
+)
+_TAKEN_PREFIXES = (
+    "accept-",
+    "access-control-",
+    "content-",
+    "function-",
+    "if-",
+    "proxy-",
+    "sec-",
+    "syncline-",
+    "webhook-",
+    "x-appengine-",
+    "x-cloudtasks-",
+    "x-forwarded-",
+    "x-goog-",
+    "x-serverless-",
+)
 _MOST_SIGNATURES = 20
 
 
@@ -59,6 +104,15 @@ def is_genuine(
             presented = _digest(message.presented_secret)
             found = [hmac.compare_digest(presented, _digest(secret)) for secret in secrets]
             return any(found)
+
+
+def may_hold_secret(header: str) -> bool:
+    """Tell whether a header of this name is free to hold a secret.
+
+    Others have a meaning to those on the way or to us, who change, echo or log them.
+    """
+    name = header.lower()
+    return name not in _TAKEN_HEADERS and not name.startswith(_TAKEN_PREFIXES)
 
 
 def message_hash(message: HookMessage) -> bytes | None:

@@ -20,6 +20,8 @@ class RefusedLease:
     overlap_policy: OverlapPolicy
     connector_is_usable: bool
     is_too_early: bool
+    is_halted: bool
+    """A pause holds, and the run is for what a source reported: it waits for the pause's end."""
     overlaps: bool
     another_waits: bool
 
@@ -42,6 +44,8 @@ def decide_refused(facts: RefusedLease) -> Reason | Wait | None:
         return None
     if not facts.connector_is_usable:
         return Reason.CONNECTOR_UNAVAILABLE
+    if facts.is_halted:
+        return Reason.PAUSED
     if facts.is_too_early:
         return Wait.TOO_EARLY
     if facts.overlaps:

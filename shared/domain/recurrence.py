@@ -78,10 +78,10 @@ class Recurrence:
     def between(self, start: datetime, end: datetime, limit: int) -> list[datetime]:
         """Return the first `limit` instants, ascending, after `start` and up to `end` inclusive."""
         last = _utc(end)
-        instant = _utc(start)
+        instant = _utc(start).replace(microsecond=0)
         found: list[datetime] = []
         while len(found) < limit:
-            following = self.next_after(instant)
+            following = _next_after(self, instant)
             if following is None or following > last:
                 break
             found.append(following)

@@ -103,6 +103,7 @@ class Reason(StrEnum):
 
 
 CANCELLATIONS: Mapping[Reason, str] = {
+    Reason.PAUSED: "The run was cancelled: its schedule was paused.",
     Reason.CANCELLED_BY_USER: "A user cancelled the run.",
     Reason.SCHEDULE_DISABLED: "The run was cancelled: its schedule was disabled.",
     Reason.SCHEDULE_DELETED: "The run was cancelled: its schedule was deleted.",

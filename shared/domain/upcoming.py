@@ -3,8 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from heapq import merge
-from operator import attrgetter
+from heapq import heappop, heappush
 
 from shared.domain.plan import PlannedPeriod, plan
 from shared.domain.recurrence import Recurrence
@@ -48,64 +47,83 @@ class Place:
     schedule_key: int
 
 
+_Waiting = tuple[datetime, int, UpcomingPeriod, Iterator[UpcomingPeriod]]
+"""The next period of a schedule in the order of a heap, and those after it."""
+
+
 def first_period(schedule: Schedule, now: datetime, until: datetime) -> UpcomingPeriod | None:
     """Return the first period of a schedule without a row, which stands for all up to `until`.
 
     None if it has none, or cannot be read: the next tick sets it aside then.
     """
-    recurrence = _recurrence(schedule)
-    if recurrence is None:
-        return None
-    return next(_several(schedule, recurrence, now, until, most_apart=1), None)
+    return next(_several(schedule, now, until, None, most_apart=1), None)
 
 
 def merged(
-    schedules: Iterable[Schedule], now: datetime, until: datetime, after: Place | None
+    schedules: Iterable[tuple[datetime, Schedule]],
+    now: datetime,
+    until: datetime,
+    after: Place | None,
 ) -> Iterator[UpcomingPeriod]:
     """Yield the periods of schedules up to `until` in order, from behind a place on.
 
-    Each schedule is looked into only as far as the caller goes. One with more than `MOST_APART`
-    periods is there once, where its first is, so that it does not drown the others.
+    The schedules come with their next periods, in the order of these; none is asked for before its
+    turn. One with more than `MOST_APART` periods is there once, where its first is, so that it does
+    not drown the others.
     """
-    streams = (_from(_periods(schedule, now, until), after) for schedule in schedules)
-    return merge(*streams, key=attrgetter("period_at", "schedule_key"))
+    waiting: list[_Waiting] = []
+    for next_at, schedule in schedules:
+        yield from _before(waiting, (next_at, schedule.id))
+        _wait(waiting, _several(schedule, now, until, after, most_apart=MOST_APART))
+    yield from _before(waiting, None)
 
 
-def _from(periods: Iterable[UpcomingPeriod], after: Place | None) -> Iterator[UpcomingPeriod]:
-    for period in periods:
-        place = (period.period_at, period.schedule_key)
-        if after is None or place > (after.period_at, after.schedule_key):
-            yield period
+def _before(
+    waiting: list[_Waiting], place: tuple[datetime, int] | None
+) -> Iterator[UpcomingPeriod]:
+    """Take what comes before a place, or all that there is."""
+    while waiting and (place is None or waiting[0][:2] < place):
+        *_, period, following = heappop(waiting)
+        yield period
+        _wait(waiting, following)
 
 
-def _periods(schedule: Schedule, now: datetime, until: datetime) -> Iterator[UpcomingPeriod]:
-    recurrence = _recurrence(schedule)
-    if recurrence is not None:
-        yield from _several(schedule, recurrence, now, until, most_apart=MOST_APART)
+def _wait(waiting: list[_Waiting], periods: Iterator[UpcomingPeriod]) -> None:
+    period = next(periods, None)
+    if period is not None:
+        heappush(waiting, (period.period_at, period.schedule_key, period, periods))
 
 
 def _several(
     schedule: Schedule,
-    recurrence: Recurrence,
     now: datetime,
     until: datetime,
+    after: Place | None,
     *,
     most_apart: int,
 ) -> Iterator[UpcomingPeriod]:
-    mark = schedule.planned_through
-    instants = recurrence.between(mark, until, most_apart + 1)
-    if not instants:
+    recurrence, mark = _recurrence(schedule), schedule.planned_through
+    if recurrence is None:
         return
+    instants = recurrence.between(mark, until, most_apart + 1)
     is_collapsed = len(instants) > most_apart
-    shown = 1 if is_collapsed else len(instants)
+    shown = instants[:1] if is_collapsed else instants
+    if not shown or not _is_after(shown[-1], schedule.id, after):
+        return
     # Decided as on time: what is late by then is not known now.
-    decided = plan(schedule, recurrence, now, until - now, most=shown, single_skips=shown)
+    count = len(shown)
+    decided = plan(schedule, recurrence, now, until - now, most=count, single_skips=count)
     for fate in decided.periods:
         period = _period(schedule, fate)
         if is_collapsed:
             counted = recurrence.between(mark, until, MOST_COUNTED)
             period = replace(period, count=len(counted), last_period_at=counted[-1])
-        yield period
+        if _is_after(period.period_at, schedule.id, after):
+            yield period
+
+
+def _is_after(instant: datetime, schedule_key: int, place: Place | None) -> bool:
+    return place is None or (instant, schedule_key) > (place.period_at, place.schedule_key)
 
 
 def _period(schedule: Schedule, fate: PlannedPeriod) -> UpcomingPeriod:

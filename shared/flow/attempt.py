@@ -203,6 +203,7 @@ def _refused(facts: Row) -> RefusedLease:
         overlap_policy=OverlapPolicy(facts["overlap_policy"]),
         connector_is_usable=facts["connector_is_usable"],
         is_too_early=facts["is_too_early"],
+        is_halted=facts["is_halted"],
         overlaps=facts["overlaps"],
         another_waits=facts["another_waits"],
     )

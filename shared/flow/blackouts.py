@@ -20,6 +20,8 @@ from shared.domain.run import Reason
 from shared.domain.schedule import BlackoutPolicy
 from shared.domain.spread import spread_offset
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, window_change
+from shared.flow.premises import Premise, any_state
 from shared.flow.replan import replan_workspace
 from shared.flow.schedules import Planner, enqueue_planned
 from shared.store.blackouts import (
@@ -69,6 +71,8 @@ def create_blackout_window(
             require_room(existing, window, at)
             row = insert_window(connection, principal.workspace_id, window, public_id=public_id)
             planned = _replan(connection, planner, principal, at)
+            change = window_change("create_blackout_window", None, row)
+            append_change(connection, principal, change)
     except IntegrityError as error:
         if violation_of(error).constraint == "one_blackout_window_per_name":
             raise ConflictError(
@@ -81,15 +85,24 @@ def create_blackout_window(
 
 
 def delete_blackout_window(
-    planner: Planner, principal: Principal, public_id: UUID, *, now: datetime | None = None
+    planner: Planner,
+    principal: Principal,
+    public_id: UUID,
+    *,
+    premise: Premise = any_state,
+    now: datetime | None = None,
 ) -> None:
     """Delete a window of the caller's workspace; raise `NotFoundError` if there is none."""
     with planner.engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
         at = as_of(connection, now)
-        if not delete_window(connection, principal.workspace_id, public_id):
+        row = delete_window(connection, principal.workspace_id, public_id)
+        if row is None:
             raise NotFoundError("There is no such blackout window.")
+        premise(row)
         planned = _replan(connection, planner, principal, at)
+        change = window_change("delete_blackout_window", row, None)
+        append_change(connection, principal, change)
     enqueue_planned(planner, principal, planned, at)
 
 

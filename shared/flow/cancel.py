@@ -15,16 +15,17 @@ from sqlalchemy import Connection, Engine
 from shared.domain.access import Principal
 from shared.domain.run import Reason, RunStatus, TriggerType
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, run_change
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.premises import Premise, any_state
 from shared.flow.replan import settle
 from shared.logs import log_event
-from shared.store.cancel import cancel_runs, lock_run_in_progress, unfinished_runs
+from shared.store.cancel import cancel_runs, lock_runs_in_progress, unfinished_runs
 from shared.store.history import find_run
 from shared.store.rows import Row
 from shared.store.schedules import find_schedule_id
 from shared.store.ticks import as_of
-from shared.store.workspaces import find_name_of, lock_workspace
+from shared.store.workspaces import lock_workspace
 
 if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
@@ -64,11 +65,12 @@ def cancel_run(
         at = as_of(connection, now)
         row = _require_run(connection, principal, run)
         premise(row)
-        detail = {"note": note or None, "by": find_name_of(connection, principal)}
-        said = {name: value for name, value in detail.items() if value is not None}
+        said = {"by": principal.actor.name} | ({"note": note} if note else {})
         ids = [row["id"]]
         ended = cancel_runs(connection, ids, Reason.CANCELLED_BY_USER, now=at, detail=said)
-        row = _require_run(connection, principal, run)
+        before, row = row, _require_run(connection, principal, run)
+        if ended:
+            _append(connection, principal, before, row, note)
     if not ended:
         if row["reason"] != Reason.CANCELLED_BY_USER:
             raise RunEndedError(RunStatus(row["status"]))
@@ -86,7 +88,7 @@ def end_runs_of_connector(
     Its schedule's periods up to `now` are decided before, as schedule and connector are then. The
     caller holds the workspace (`lock_workspace`).
     """
-    lock_run_in_progress(connection, connector_id)
+    lock_runs_in_progress(connection, [connector_id])
     schedule_id = find_schedule_id(connection, connector_id)
     if schedule_id is not None:
         settle(connection, [schedule_id], now)
@@ -107,13 +109,23 @@ def end_runs_of_schedule(
     With `spares_personal` what a person asked for by name goes on: a manual run is not the
     schedule's, and stays allowed while it is disabled. Else as `end_runs_of_connector`.
     """
-    lock_run_in_progress(connection, schedule["connector_id"])
+    lock_runs_in_progress(connection, [schedule["connector_id"]])
     settle(connection, [schedule["id"]], now)
     spared: Collection[TriggerType] = _PERSONAL if spares_personal else ()
     ids = unfinished_runs(
         connection, schedule["connector_id"], schedule_id=schedule["id"], spared=spared
     )
     return cancel_runs(connection, ids, reason, now=now)
+
+
+def _append(
+    connection: Connection, principal: Principal, before: Row, after: Row, note: str | None
+) -> None:
+    was = {name: before[name] for name in ("status", "reason")} | {"note": None}
+    shown = {name: after[name] for name in ("status", "reason")} | {"note": note or None}
+    name = after["connector_name"]
+    change = run_change("cancel_run", after["public_id"], name, was, shown)
+    append_change(connection, principal, change)
 
 
 def _require_run(connection: Connection, principal: Principal, run: UUID) -> Row:

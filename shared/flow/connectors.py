@@ -21,6 +21,7 @@ from shared.errors import (
     PermanentError,
     Problem,
 )
+from shared.flow.audit import append_change, connector_change
 from shared.flow.availability import set_status
 from shared.flow.premises import Premise, any_state
 from shared.flow.references import require_referred
@@ -93,6 +94,7 @@ def create_connector(
             row = insert_connector(connection, values)
             if sealed is not None:
                 insert_credential(connection, principal.workspace_id, row["id"], **asdict(sealed))
+            append_change(connection, principal, connector_change("create_connector", None, row))
             return row
 
     return _with_its_name(name, insert)
@@ -138,6 +140,7 @@ def change_connector(
             if row is None:
                 raise NotFoundError("There is no such connector.")
             premise(row)
+            before, has_new_secrets = row, False
             at = as_of(connection, now)
             if edit is not None:
                 _require_unchanged(connection, principal, connector, edit)
@@ -149,6 +152,12 @@ def change_connector(
             if edit is not None and edit.is_elsewhere:
                 _replace_secrets(connection, row, principal, edit)
                 row, planned = _with_status(connection, planner, row, _status_after(row, edit), at)
+                has_new_secrets = edit.sealed is not None
+            append_change(
+                connection,
+                principal,
+                connector_change("change_connector", before, row, has_new_secrets=has_new_secrets),
+            )
             return row, planned, at
 
     row, planned, at = _with_its_name(name, change)
@@ -197,7 +206,9 @@ def _with_status(
 ) -> tuple[Row, int]:
     if status == row["status"]:
         return row, 0
-    return set_status(connection, row["id"], status, now=now, look_ahead=planner.look_ahead)
+    return set_status(
+        connection, row["id"], status, now=now, look_ahead=planner.look_ahead, is_counted=True
+    )
 
 
 def _replace_secrets(connection: Connection, row: Row, principal: Principal, edit: _Edit) -> None:

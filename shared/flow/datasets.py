@@ -12,9 +12,11 @@ from shared.connectors.dataset.address import DatasetPlace, place_of
 from shared.connectors.dataset.look import DatasetView, look_at_dataset
 from shared.connectors.dataset.readers import let_in, let_read, make_reader, revoke_reader
 from shared.domain.access import Principal
+from shared.domain.audit import Change, ObjectKind
 from shared.domain.bigquery_address import BigQueryAddress, is_bigquery, parse_address
 from shared.domain.dataset import dataset_name, reader_role
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change
 from shared.late_imports import importing
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
@@ -76,8 +78,8 @@ def new_reader(engine: Engine, settings: Settings, principal: Principal) -> Read
     """Make the login that reads the workspace's datasets, or give it a new password.
 
     The password comes last: cut off before its end, an older one is as good as before, and a repeat
-    completes what it reads. Raises as `make_reader`, and `ConflictError` where datasets have no
-    logins of their own.
+    completes what it reads. It is told only when the audit log has it.
+    Raises as `make_reader`, and `ConflictError` where datasets have no logins of their own.
     """
     if is_bigquery(settings.dataset_url):
         raise _given_by_iam(parse_address(settings.dataset_url))
@@ -87,13 +89,37 @@ def new_reader(engine: Engine, settings: Settings, principal: Principal) -> Read
     for page in _pages(engine, principal.workspace_id):
         let_read(settings.dataset_url, role, map(dataset_name, page))
     let_in(settings.dataset_url, role, password)
+    _append(engine, principal, "make_dataset_reader", None, role)
     return Reader(_place(settings), role, password)
 
 
-def end_reader(engine: Engine, dataset_url: str, workspace_id: int) -> None:
-    """Take the login of a workspace away, if it has one; raises as `make_reader`."""
-    if not is_bigquery(dataset_url):  # where nobody ever had one
-        revoke_reader(dataset_url, _role(engine, workspace_id))
+def end_own_reader(engine: Engine, dataset_url: str, principal: Principal) -> None:
+    """Take the login of the caller's workspace away, if it has one; raises as `make_reader`."""
+    if end_reader(engine, dataset_url, principal.workspace_id):
+        role = _role(engine, principal.workspace_id)
+        _append(engine, principal, "end_dataset_reader", role, None)
+
+
+def end_reader(engine: Engine, dataset_url: str, workspace_id: int) -> bool:
+    """Take the login of a workspace away and return whether it had one.
+
+    Raises as `make_reader`.
+    """
+    if is_bigquery(dataset_url):  # where nobody ever had one
+        return False
+    return revoke_reader(dataset_url, _role(engine, workspace_id))
+
+
+def _append(
+    engine: Engine, principal: Principal, action: str, before: str | None, after: str | None
+) -> None:
+    """Add to the log what was done in another database, which no transaction of ours can hold."""
+    told = [None if user is None else {"user": user} for user in (before, after)]
+    change = Change(
+        action, ObjectKind.DATASET_READER, None, before or after, before=told[0], after=told[1]
+    )
+    with engine.begin() as connection:
+        append_change(connection, principal, change)
 
 
 def _given_by_iam(address: BigQueryAddress) -> ConflictError:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _PAGE = 1_000
-_PAGE_OF_WORKSPACE = 20
+PAGE_OF_WORKSPACE = 20
 """What somebody who waits for an answer waits for; the next tick does the rest."""
 
 
@@ -84,17 +84,20 @@ def enqueue_workspace(
     *,
     now: datetime,
     horizon: datetime,
-) -> None:
+) -> int:
     """Enqueue what one workspace has room for of its runs that start by `horizon`, at once.
 
-    Whatever finds no room waits in the table for its turn.
+    Whatever finds no room waits in the table for its turn. Returns how many got a task: after a
+    full `PAGE_OF_WORKSPACE` there may be room for more.
     """
     with single_statements(engine) as connection:
         admitted = admit_runs(
-            connection, now=now, horizon=horizon, page=_PAGE_OF_WORKSPACE, workspace_id=workspace_id
+            connection, now=now, horizon=horizon, page=PAGE_OF_WORKSPACE, workspace_id=workspace_id
         )
-    if admitted:
-        enqueue_runs(engine, open_queue(), admitted, now=None)
+    if not admitted:
+        return 0
+    taken, _ = enqueue_runs(engine, open_queue(), admitted, now=None)
+    return taken
 
 
 def enqueue_runs(

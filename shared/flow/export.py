@@ -11,7 +11,7 @@ from shared.domain.run_filter import RunFilter
 from shared.errors import NotFoundError
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.store.run_pages import RunScope, find_scope, list_runs
+from shared.store.run_pages import RunScope, find_scope, list_runs, snapshot_for
 from shared.store.ticks import as_of
 from shared.store.workspace_settings import find_settings
 
@@ -40,7 +40,7 @@ def export_runs(
 def _pages(engine: Engine, scope: RunScope, size: int) -> Iterator[Sequence[Row]]:
     place = None
     while True:
-        with single_statements(engine) as connection:
+        with snapshot_for(engine, scope) as connection:
             found = list_runs(connection, scope, after=place, limit=size)
         if found.rows:
             yield found.rows

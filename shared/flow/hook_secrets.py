@@ -3,7 +3,8 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.errors import ConfigurationError
@@ -12,6 +13,7 @@ from shared.store.rows import Row
 
 _CURRENT = "current"
 _PREVIOUS = "previous"
+_OLDEST = "oldest"
 _MOST_OPEN = 1_000
 
 
@@ -39,9 +41,8 @@ class OpenSecrets:
                 self._opened[place] = opened
                 while len(self._opened) > _MOST_OPEN:
                     self._opened.popitem(last=False)
-        until = row["previous_until"]
-        has_previous = until is not None and now < until
-        return [opened[_CURRENT], *([opened[_PREVIOUS]] if has_previous else [])]
+        ends = {_PREVIOUS: row["previous_until"], _OLDEST: row["oldest_until"]}
+        return [opened[_CURRENT], *(opened[which] for which in ends if _holds(ends[which], now))]
 
 
 def open_secrets(row: Row, key: WrappingKey | None) -> Mapping[str, str]:
@@ -57,10 +58,38 @@ def seal_secret(
     return seal(_require(key), {_CURRENT: secret}, workspace_id, endpoint)
 
 
-def seal_rotated(key: WrappingKey | None, row: Row, secret: str) -> SealedSecrets:
-    """Seal a new secret of an endpoint beside the one that it has; raises as `unseal`."""
-    both = {_CURRENT: secret, _PREVIOUS: open_secrets(row, key)[_CURRENT]}
-    return seal(_require(key), both, row["workspace_id"], row["public_id"])
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The secrets of an endpoint after a rotation, and until when those before are taken."""
+
+    sealed: SealedSecrets
+    previous_until: datetime | None
+    oldest_until: datetime | None
+
+
+def seal_rotated(
+    key: WrappingKey | None, row: Row, secret: str, overlap: timedelta, now: datetime
+) -> Rotated:
+    """Seal a new secret of an endpoint beside the one that it has, and the oldest still taken.
+
+    Whoever rotates again within an overlap, for the answer was lost, does not cut off the secret
+    that the source still signs with: it is taken as long as it was to be, or for `overlap` if that
+    is shorter. Raises as `unseal`.
+    """
+    opened = open_secrets(row, key)
+    kept, until, oldest_until = {_CURRENT: secret}, None, None
+    if overlap:
+        kept[_PREVIOUS], until = opened[_CURRENT], now + overlap
+        for which, end in ((_OLDEST, row["oldest_until"]), (_PREVIOUS, row["previous_until"])):
+            if _holds(end, now):
+                kept[_OLDEST], oldest_until = opened[which], min(end, until)
+                break
+    sealed = seal(_require(key), kept, row["workspace_id"], row["public_id"])
+    return Rotated(sealed, until, oldest_until)
+
+
+def _holds(until: datetime | None, now: datetime) -> bool:
+    return until is not None and now < until
 
 
 def _require(key: WrappingKey | None) -> WrappingKey:

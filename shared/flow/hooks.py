@@ -1,4 +1,8 @@
-"""Receive what sources report: at most one run waits for all that changed since the last began."""
+"""Receive what sources report: at most one run waits for all that changed since the last began.
+
+What is accepted is noted as unread until a run that began after it has succeeded; the dispatcher
+writes one for what no other run will read (`shared/flow/unread.py`).
+"""
 
 import logging
 from collections.abc import Callable
@@ -6,22 +10,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from sqlalchemy import Connection, Engine
 
 from shared.domain.blackout import free_start
 from shared.domain.hooks import HookMessage, HookScheme, is_genuine, message_hash
-from shared.domain.run import TriggerType, interactive_key
-from shared.domain.schedule import Frequency
+from shared.domain.unread import Obstacle, obstacle_of
 from shared.errors import BusyError, UnauthenticatedError
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.hook_secrets import OpenSecrets
+from shared.flow.unread import write_webhook_run
 from shared.gcp.sealing import WrappingKey
 from shared.logs import log_event
 from shared.store.blackouts import windows_of
 from shared.store.engine import single_statements
-from shared.store.hooks import find_addressed, insert_webhook_run, take_hook
+from shared.store.hooks import find_addressed, take_hook
 from shared.store.rows import Row
 from shared.store.tenancy import addressing, speaking_for
 from shared.store.workspaces import lock_workspace
@@ -30,8 +34,9 @@ if TYPE_CHECKING:
     from shared.gcp.task_queue import CloudTasksQueue
 
 _log = logging.getLogger(__name__)
-_REMEMBERED = timedelta(hours=1)
-"""For how long a message is known again: longer than its time lets a copy of it be taken."""
+_REMEMBERED = timedelta(minutes=15)
+"""For how long a message is known again: longer than its time, up to 5 minutes from ours to either
+side, lets a copy of it be taken."""
 _NO_SECRETS = ["whsec_bm9ib2R5IGhhcyB0aGlzIG9uZQ=="]
 """What the message of an endpoint that is not there is checked with, so that it takes as long."""
 
@@ -39,14 +44,22 @@ _NO_SECRETS = ["whsec_bm9ib2R5IGhhcyB0aGlzIG9uZQ=="]
 class HookResult(StrEnum):
     """What became of a message.
 
-    - ACCEPTED: a run that begins after the change will read it.
+    - ACCEPTED: a run that begins after the change will read it, now or once it may.
     - SEEN: it came before, and nothing starts.
-    - IGNORED: nothing of the connector may run as it is set up now; the log says why.
+    - IGNORED: the connector's schedule is not realtime; nothing is remembered.
     """
 
     ACCEPTED = "accepted"
     SEEN = "seen"
     IGNORED = "ignored"
+
+
+@dataclass(frozen=True, slots=True)
+class HookReceipt:
+    """What became of a message, and what the run that will read the change waits for."""
+
+    result: HookResult
+    waits_for: Obstacle | None = None
 
 
 class HookRefusedError(UnauthenticatedError):
@@ -86,11 +99,12 @@ def receive_hook(
     body: bytes,
     *,
     now: datetime | None = None,
-) -> HookResult:
+) -> HookReceipt:
     """Take a message that came to an endpoint; `header` gives a header's text, or none at all.
 
     The body is only looked at for its signature. Whatever is reported before a waiting run starts
-    is that run's; what comes while one reads gets another after it, so that no change is lost.
+    is that run's; what comes while one reads gets another after it. What comes while nothing of the
+    connector may run waits for that.
     Raises `HookRefusedError`, and `BusyError` for more messages than an endpoint takes.
     """
     with single_statements(addressing(desk.engine, endpoint)) as connection:
@@ -125,33 +139,37 @@ class _Reception:
     message: HookMessage
     now: datetime | None
 
-    def take(self) -> HookResult:
+    def take(self) -> HookReceipt:
         with self.engine.connect() as connection, connection.begin() as transaction:
             facts = self._take(connection)
+            if not facts["is_heard"]:
+                return self._ignore()
             if not facts["is_new"]:
-                return HookResult.SEEN
-            ignored = _why_ignored(facts)
-            if ignored is not None:
-                return self._ignore(ignored)
+                return _SEEN
             if facts["is_covered"]:
-                return HookResult.ACCEPTED
+                return _ACCEPTED
+            obstacle = _obstacle(facts)
+            if obstacle is not None:
+                return self._put_off(obstacle)
             # The workspace is held before the endpoint, as whoever deletes the connector does; so
             # all of it is done again, and a message is remembered only together with its run.
             transaction.rollback()
         return self._start()
 
-    def _start(self) -> HookResult:
+    def _start(self) -> HookReceipt:
         workspace_id = self.endpoint["workspace_id"]
         with self.engine.begin() as connection:
             lock_workspace(connection, workspace_id)
             facts = self._take(connection)
+            if not facts["is_heard"]:
+                return self._ignore()
             if not facts["is_new"]:
-                return HookResult.SEEN
-            ignored = _why_ignored(facts)
-            if ignored is None and not facts["is_covered"]:
-                ignored = self._write(connection, facts)
-        if ignored is not None:
-            return self._ignore(ignored)
+                return _SEEN
+            obstacle = None
+            if not facts["is_covered"]:
+                obstacle = _obstacle(facts) or self._write(connection, facts)
+        if obstacle is not None:
+            return self._put_off(obstacle)
         at = facts["at"]
         enqueue_workspace(
             self.engine,
@@ -160,7 +178,7 @@ class _Reception:
             now=at,
             horizon=at + max(self.desk.look_ahead, self.desk.window),
         )
-        return HookResult.ACCEPTED
+        return _ACCEPTED
 
     def _take(self, connection: Connection) -> Row:
         facts = take_hook(
@@ -182,50 +200,42 @@ class _Reception:
             )
         return facts
 
-    def _write(self, connection: Connection, facts: Row) -> str | None:
+    def _write(self, connection: Connection, facts: Row) -> Obstacle | None:
         """Write a run; return why none may start."""
         workspace_id, at = self.endpoint["workspace_id"], facts["at"]
         windows = windows_of(connection, [workspace_id]).get(workspace_id, ())
         starts_at = free_start(windows, at + self.desk.window, at)
         if starts_at is None:
-            return "blackout"
-        public_id = uuid4()
-        key = interactive_key(facts["connector_public_id"], TriggerType.WEBHOOK, public_id)
-        insert_webhook_run(
-            connection,
-            {
-                "workspace_id": workspace_id,
-                "connector_id": facts["connector_id"],
-                "schedule_id": facts["schedule_id"],
-                "public_id": public_id,
-                "idempotency_key": key,
-                "not_before_at": starts_at,
-                "max_attempts": facts["max_attempts"],
-                "endpoint": str(self.endpoint["public_id"]),
-                "now": at,
-            },
-        )
+            return Obstacle.BLACKOUT
+        detail = {"endpoint_id": str(self.endpoint["public_id"])}
+        write_webhook_run(connection, facts, starts_at, runs=1, detail=detail, now=at)
         return None
 
-    def _ignore(self, reason: str) -> HookResult:
-        log_event(
-            _log,
-            logging.INFO,
-            "hook_ignored",
-            "A source reported a change, and nothing of its connector may run now",
-            endpoint_id=self.endpoint["public_id"],
-            reason=reason,
+    def _put_off(self, obstacle: Obstacle) -> HookReceipt:
+        self._log(
+            "hook_put_off", "A source reported a change, which is read once it may be", obstacle
         )
-        return HookResult.IGNORED
+        return HookReceipt(HookResult.ACCEPTED, obstacle)
+
+    def _ignore(self) -> HookReceipt:
+        self._log(
+            "hook_ignored", "A source reported a change to a schedule that is not realtime", None
+        )
+        return HookReceipt(HookResult.IGNORED)
+
+    def _log(self, event: str, sentence: str, obstacle: Obstacle | None) -> None:
+        endpoint = self.endpoint["public_id"]
+        log_event(_log, logging.INFO, event, sentence, endpoint_id=endpoint, waits_for=obstacle)
 
 
-def _why_ignored(facts: Row) -> str | None:
-    if facts["connector_status"] != "connected":
-        return "connector_unavailable"
-    if facts["frequency"] != Frequency.REALTIME:
-        return "not_realtime"
-    if not facts["is_enabled"]:
-        return "schedule_disabled"
-    if facts["paused_until"] is not None and facts["at"] < facts["paused_until"]:
-        return "paused"
-    return None
+_ACCEPTED = HookReceipt(HookResult.ACCEPTED)
+_SEEN = HookReceipt(HookResult.SEEN)
+
+
+def _obstacle(facts: Row) -> Obstacle | None:
+    return obstacle_of(
+        facts["connector_status"],
+        facts["paused_until"],
+        facts["at"],
+        is_enabled=facts["is_enabled"],
+    )

@@ -118,6 +118,7 @@ def look_at(lookout: Lookout, row: Row) -> CheckReport:
             row["id"],
             verdict,
             config_version=row["config_version"],
+            looked_at=report.checked_at,
             next_check_at=next_look(row["connector_public_id"], verdict, report.checked_at),
         )
     return report

@@ -1,28 +1,30 @@
 """What an operator sets up first: workspaces and their API keys."""
 
 import re
-import secrets
 from datetime import datetime
 
 from sqlalchemy import Engine
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.access import Role
-from shared.domain.api_keys import ApiKey
+from shared.domain.audit import OPERATOR, Actor, Change, ObjectKind
 from shared.domain.local_time import load_zone
 from shared.errors import (
     ConflictError,
     InvalidInputError,
     Problem,
 )
-from shared.store.workspaces import insert_api_key, insert_workspace
+from shared.flow.api_keys import new_api_key
+from shared.store.api_keys import insert_api_key
+from shared.store.audit import append_audit
+from shared.store.workspaces import insert_workspace
 
 _SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-_PREFIX_BYTES = 6
-_SECRET_BYTES = 32
 
 
-def create_workspace(engine: Engine, *, slug: str, name: str, timezone: str) -> int:
+def create_workspace(
+    engine: Engine, *, slug: str, name: str, timezone: str, by: Actor = OPERATOR
+) -> int:
     """Create a workspace and return its internal key; `ConflictError` if the slug is taken."""
     load_zone(timezone)
     if not _SLUG.fullmatch(slug):
@@ -31,16 +33,29 @@ def create_workspace(engine: Engine, *, slug: str, name: str, timezone: str) -> 
         )
     try:
         with engine.begin() as connection:
-            return insert_workspace(connection, {"slug": slug, "name": name, "timezone": timezone})
+            values = {"slug": slug, "name": name, "timezone": timezone}
+            made = insert_workspace(connection, values)
+            change = Change("create_workspace", ObjectKind.WORKSPACE, None, name, after=values)
+            append_audit(connection, made, by, change)
+            return made
     except IntegrityError as error:
         raise ConflictError(f"There is a workspace {slug!r} already.", code="slug_taken") from error
 
 
 def create_api_key(
-    engine: Engine, workspace_id: int, *, name: str, role: Role, expires_at: datetime | None = None
+    engine: Engine,
+    workspace_id: int,
+    *,
+    name: str,
+    role: Role,
+    expires_at: datetime | None = None,
+    by: Actor = OPERATOR,
 ) -> str:
     """Create a key for a workspace and return its text, which nobody can read again."""
-    key = ApiKey(secrets.token_hex(_PREFIX_BYTES), secrets.token_hex(_SECRET_BYTES))
+    key = new_api_key()
     with engine.begin() as connection:
-        insert_api_key(connection, workspace_id, key, name=name, role=role, expires_at=expires_at)
+        values = {"name": name, "role": role, "expires_at": expires_at}
+        made = insert_api_key(connection, workspace_id, key, values)["public_id"]
+        change = Change("create_api_key", ObjectKind.API_KEY, made, name, after=values)
+        append_audit(connection, workspace_id, by, change)
     return key.text

@@ -3,8 +3,8 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Engine
@@ -64,10 +64,24 @@ def write_manual_run(
     (connector_unavailable), `RunActiveError` with the run that is active, or `BusyError` if the
     workspace starts runs too often.
     """
-    require_startable(connection, principal, wanted)
     now = as_of(connection, None)
-    _spend(connection, principal)
-    values = {
+    active = find_active_run(connection, principal.workspace_id, wanted.connector_id, now=now)
+    require_startable(wanted, active)
+    wait = spend_triggers(connection, principal.workspace_id)
+    if wait is not None:
+        raise triggers_too_often(wait)
+    repeated = wanted.retry_of_public_id
+    detail = {} if repeated is None else {"retry_of": str(repeated)}
+    insert_interactive_run(
+        connection, values_of_manual_run(principal, wanted, public_id, now), detail
+    )
+
+
+def values_of_manual_run(
+    principal: Principal, wanted: WantedRun, public_id: UUID, now: datetime
+) -> dict[str, Any]:
+    """Return the columns of a run that starts now."""
+    return {
         "workspace_id": principal.workspace_id,
         "connector_id": wanted.connector_id,
         "schedule_id": wanted.schedule_id,
@@ -81,21 +95,16 @@ def write_manual_run(
         "retry_of": wanted.retry_of,
         "nominal_at": wanted.nominal_at,
     }
-    repeated = wanted.retry_of_public_id
-    detail = {} if repeated is None else {"retry_of": str(repeated)}
-    insert_interactive_run(connection, values, detail)
 
 
-def require_startable(connection: Connection, principal: Principal, wanted: WantedRun) -> None:
-    """Raise what `write_manual_run` raises, but for the rate, and change nothing."""
+def require_startable(wanted: WantedRun, active: UUID | None) -> None:
+    """Raise what `write_manual_run` raises, but for the rate; `active` is the run in the way."""
     if wanted.connector_status != "connected":
         raise ConflictError(
             f"The connector is {wanted.connector_status.replace('_', ' ')}: it cannot be"
             " synced until that is mended.",
             code="connector_unavailable",
         )
-    now = as_of(connection, None)
-    active = find_active_run(connection, principal.workspace_id, wanted.connector_id, now=now)
     if active is not None:
         raise RunActiveError(active)
 
@@ -119,12 +128,11 @@ def start_written(
     return row
 
 
-def _spend(connection: Connection, principal: Principal) -> None:
-    wait = spend_triggers(connection, principal.workspace_id)
-    if wait is not None:
-        raise BusyError(
-            "The workspace starts runs by hand more often than it may: wait as long as Retry-After"
-            " says. Its setting manual_triggers_per_minute says how often that is.",
-            code="rate_limited",
-            retry_after=wait,
-        )
+def triggers_too_often(wait: timedelta) -> BusyError:
+    """Return the refusal of a run of a workspace whose rate is spent for as long."""
+    return BusyError(
+        "The workspace starts runs by hand more often than it may: wait as long as Retry-After"
+        " says. Its setting manual_triggers_per_minute says how often that is.",
+        code="rate_limited",
+        retry_after=wait,
+    )

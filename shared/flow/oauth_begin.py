@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 
 from shared.connectors.oauth_client import OAuthClient
 from shared.domain.access import Principal
+from shared.domain.audit import Change, ObjectKind
 from shared.domain.oauth import authorization_address, hash_of_state, is_own_path, random_text
 from shared.errors import (
     ConfigurationError,
@@ -19,6 +20,7 @@ from shared.errors import (
     NotFoundError,
     Problem,
 )
+from shared.flow.audit import append_change
 from shared.flow.sources import config_of, type_of
 from shared.gcp.sealing import WrappingKey, seal
 from shared.logs import log_event
@@ -28,7 +30,7 @@ from shared.store.oauth_states import insert_state
 from shared.store.rows import Row
 from shared.store.sources import find_source
 from shared.store.ticks import as_of
-from shared.store.workspaces import find_name_of, lock_workspace
+from shared.store.workspaces import lock_workspace
 
 _log = logging.getLogger(__name__)
 _LIFE = timedelta(minutes=10)
@@ -129,9 +131,19 @@ def _store(
                 code="changed_meanwhile",
             )
         at = as_of(connection, now)
-        who = {"connector_id": row["id"], "asked_by": find_name_of(connection, principal)}
-        insert_state(connection, {**values, **who, "expires_at": at + _LIFE})
-        return at + _LIFE
+        actor, expires_at = principal.actor, at + _LIFE
+        who = {"asked_by": actor.name, "asked_by_kind": actor.kind, "asked_by_id": actor.id}
+        until = {"connector_id": row["id"], "expires_at": expires_at}
+        insert_state(connection, {**values, **who, **until})
+        change = Change(
+            "authorize_connector",
+            ObjectKind.CONNECTOR,
+            connector,
+            row["name"],
+            after={"authorization_expires_at": expires_at},
+        )
+        append_change(connection, principal, change)
+        return expires_at
 
 
 def verifier_of(opened: dict[str, str]) -> str:

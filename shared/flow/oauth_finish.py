@@ -4,7 +4,7 @@ import logging
 import threading
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -14,6 +14,7 @@ from shared.clock import monotonic, utc_now
 from shared.connectors.oauth_client import OAuthClient, Tokens
 from shared.connectors.oauth_failures import oauth_failure
 from shared.crash_points import CrashPoint, reach
+from shared.domain.audit import Origin
 from shared.domain.fault import Fault
 from shared.domain.oauth import hash_of_state, is_issuer, request_of_state
 from shared.domain.run import Reason, TriggerType, interactive_key
@@ -31,12 +32,13 @@ from shared.flow.enqueue import enqueue_workspace
 from shared.flow.gate import Gate
 from shared.flow.grants import Grant, grant_from, with_grant
 from shared.flow.oauth_begin import verifier_of
+from shared.flow.oauth_endings import Ending, append_connected, tell_connected, tell_refused
 from shared.flow.schedules import Planner
 from shared.flow.sources import config_of, opened_secrets, type_of
 from shared.gcp.sealing import SealedSecrets, Sealer, WrappingKey, make_sealer, unseal
 from shared.late_imports import importing
 from shared.logs import class_and_place, log_event
-from shared.store.connectors import forget_health, lock_connector
+from shared.store.connectors import lock_connector, note_authorized
 from shared.store.engine import single_statements
 from shared.store.oauth_grants import store_granted
 from shared.store.oauth_states import find_workspace_of_state, use_state
@@ -44,6 +46,7 @@ from shared.store.rows import Row
 from shared.store.runs import find_active_run, find_run_of_key, insert_interactive_run
 from shared.store.schedules import find_schedule_of
 from shared.store.sources import find_source
+from shared.store.tenancy import returning, speaking_for
 from shared.store.ticks import as_of
 from shared.store.workspaces import lock_workspace
 
@@ -51,15 +54,6 @@ _log = logging.getLogger(__name__)
 _PATIENCE = timedelta(seconds=20)
 """To store a grant, of which there is no other: for trouble of ours to pass, and for renewals."""
 _PAUSE_SECONDS = 0.5
-
-
-class Ending(StrEnum):
-    """What became of an authorization."""
-
-    CONNECTED = "connected"
-    DENIED = "denied"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +78,21 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What finishing an authorization takes; `gate` bounds how many wait for their providers."""
+    """What finishing an authorization takes; `gate` bounds how many wait for their providers.
+
+    `origin` is that of the browser.
+    """
 
     planner: Planner
     key: WrappingKey | None
     guard: Guard
     gate: Gate
+    origin: Origin = field(default_factory=Origin)
+
+    def of_workspace(self, workspace_id: int) -> Self:
+        """Return the same office, which sees this workspace and no other."""
+        engine = speaking_for(self.planner.engine, workspace_id)
+        return replace(self, planner=replace(self.planner, engine=engine))
 
 
 UNKNOWN = Finished(
@@ -114,12 +117,12 @@ def finish_authorization(
     state_hash = hash_of_state(callback.state)
     if state_hash is None:
         return UNKNOWN
-    with single_statements(office.planner.engine) as connection:
+    with single_statements(returning(office.planner.engine, state_hash)) as connection:
         workspace_id = find_workspace_of_state(connection, state_hash)
     if workspace_id is None:
         return UNKNOWN
     with office.gate.passed(workspace_id):
-        return _inside(office, callback, state_hash, now)
+        return _inside(office.of_workspace(workspace_id), callback, state_hash, now)
 
 
 def _inside(
@@ -135,7 +138,7 @@ def _inside(
     except ConfigurationError:
         raise
     except SynclineError as error:
-        _tell(state, Ending.FAILED, str(error))
+        _tell_refused(office, state, Ending.FAILED, str(error), error.code)
         finished = Finished(Ending.FAILED, str(error))
     return replace(finished, connector=state["connector_public_id"], return_to=state["return_to"])
 
@@ -155,7 +158,7 @@ def _finish(
             fault=Fault.SETTINGS,
         )
     if callback.error == "access_denied":
-        _tell(state, Ending.DENIED, _DENIED)
+        _tell_refused(office, state, Ending.DENIED, _DENIED, callback.error)
         return Finished(Ending.DENIED, _DENIED)
     if callback.code is None:
         raise oauth_failure(callback.error or "")
@@ -165,7 +168,7 @@ def _finish(
     tokens = _exchange(office, client, state, callback.code)
     reach(CrashPoint.CODE_EXCHANGED)
     sentence = _stored(office, state, state_hash, sealer, grant_from(tokens, asked_at), now)
-    _tell(state, Ending.CONNECTED, sentence)
+    tell_connected(state, sentence)
     return Finished(Ending.CONNECTED, sentence)
 
 
@@ -258,6 +261,7 @@ def _connected(
         if not is_stored:
             return None
         sentence = _started(connection, planner, row, workspace_id, state_hash, at)
+        append_connected(connection, state, office.origin, row, at)
     _enqueue(planner, workspace_id, at)
     if grant.refresh_token is None:
         sentence += (
@@ -294,11 +298,18 @@ def _started(
     now: datetime,
 ) -> str:
     """Connect a connector and write its first run, unless it is disabled; return a sentence."""
-    forget_health(connection, row["id"])
+    note_authorized(connection, row["id"])
     if row["status"] == "disabled":
         return "The connector is authorized. It is disabled: enable it to sync it."
     if row["status"] != "connected":
-        set_status(connection, row["id"], "connected", now=now, look_ahead=planner.look_ahead)
+        set_status(
+            connection,
+            row["id"],
+            "connected",
+            now=now,
+            look_ahead=planner.look_ahead,
+            is_counted=True,
+        )
     if find_active_run(connection, workspace_id, row["id"], now=now) is not None:
         return "The connector is connected. A sync of it is under way already."
     request = request_of_state(state_hash)
@@ -349,14 +360,5 @@ def _required_key(office: Office) -> WrappingKey:
     return office.key
 
 
-def _tell(state: Row, ending: Ending, sentence: str) -> None:
-    log_event(
-        _log,
-        logging.INFO if ending is Ending.CONNECTED else logging.WARNING,
-        f"authorization_{ending}",
-        "An authorization came to its end",
-        connector_id=state["connector_public_id"],
-        workspace_id=state["workspace_id"],
-        asked_by=state["asked_by"],
-        outcome=sentence,
-    )
+def _tell_refused(office: Office, state: Row, ending: Ending, sentence: str, code: str) -> None:
+    tell_refused(office.planner.engine, state, office.origin, ending, sentence, code)

@@ -1,4 +1,4 @@
-"""Forget what nobody can ask for any more: a page of each kind a tick, oldest first."""
+"""Forget what nobody can ask for any more: page by page while a tick has time, oldest first."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -24,23 +24,31 @@ _KINDS: Mapping[str, Callable[[Connection, datetime], int]] = {
 of authorizations that ended."""
 
 
-def prune(engine: Engine, now: datetime) -> int:
-    """Delete up to a page of each kind that is over at `now`; return how many rows.
+def prune(engine: Engine, now: datetime, has_time: Callable[[], bool]) -> int:
+    """Delete what is over at `now`; return how many rows.
 
-    Trouble is logged and harms nothing: the next tick tries again.
+    A page of each kind, then further pages of those that have more, in turn, until the time is
+    over. Trouble is logged and harms nothing: the next tick tries again.
     """
-    pruned = 0
-    for kind, delete in _KINDS.items():
-        try:
-            with single_statements(engine) as connection:
-                pruned += delete(connection, now)
-        except DBAPIError as error:
-            log_event(
-                _log,
-                logging.WARNING,
-                "prune_failed",
-                "Rows that nobody can ask for any more could not be deleted",
-                kind=kind,
-                error_class=class_and_place(error),
-            )
+    pruned, kinds = 0, list(_KINDS)
+    while kinds:
+        counts = {kind: _prune_page(engine, kind, now) for kind in kinds}
+        pruned += sum(counts.values())
+        kinds = [kind for kind in kinds if counts[kind] == _PAGE] if has_time() else []
     return pruned
+
+
+def _prune_page(engine: Engine, kind: str, now: datetime) -> int:
+    try:
+        with single_statements(engine) as connection:
+            return _KINDS[kind](connection, now)
+    except DBAPIError as error:
+        log_event(
+            _log,
+            logging.WARNING,
+            "prune_failed",
+            "Rows that nobody can ask for any more could not be deleted",
+            kind=kind,
+            error_class=class_and_place(error),
+        )
+        return 0

@@ -2,14 +2,16 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import Connection, Engine
 
+from shared.domain.audit import OPERATOR, Actor, Change, ObjectKind
 from shared.errors import PermanentError
 from shared.gcp.sealing import SealedSecrets, WrappingKey, seal, unseal
 from shared.logs import log_event
+from shared.store.audit import append_audit
 from shared.store.connectors import count_seals, lagging_credentials, replace_seal
 from shared.store.engine import single_statements
 from shared.store.hooks import count_endpoint_seals, lagging_endpoints, replace_endpoint_seal
@@ -84,33 +86,37 @@ _SAFES = (
 )
 
 
-def rekey(engine: Engine, key: WrappingKey, *, page: int = _PAGE) -> Rekeyed:
+def rekey(engine: Engine, key: WrappingKey, *, by: Actor = OPERATOR, page: int = _PAGE) -> Rekeyed:
     """Seal anew what is sealed with another version of the key than the newest, row by row.
 
     That is the secrets of connectors, tokens among them, authorizations that are under way, and the
     secrets of webhook endpoints.
     Each row is a statement of its own: a pass that is cut off is done by half, and a repeat does
     the rest. Secrets that somebody changes meanwhile are left to him, those that do not open stay
-    as they are. Raises `TransientError` while the key cannot be reached.
+    as they are. The audit log of each workspace says how many of its secrets a page sealed anew.
+    Raises `TransientError` while the key cannot be reached.
     """
     newest = key.newest_version()
     resealed = failed = 0
     seals: Counter[str] = Counter()
     with single_statements(engine) as connection:
         for safe in _SAFES:
-            done, refused = _rekey(connection, key, newest, safe, page)
-            resealed, failed = resealed + done, failed + refused
+            for done, refused in _rekey(connection, key, newest, safe, page):
+                resealed, failed = resealed + done.total(), failed + refused
+                for workspace_id, count in done.items():
+                    _append(connection, workspace_id, by, safe, count)
             seals.update(safe.count(connection))
     return Rekeyed(newest, resealed, failed, dict(sorted(seals.items())))
 
 
 def _rekey(
     connection: Connection, key: WrappingKey, newest: str, safe: _Safe, page: int
-) -> tuple[int, int]:
-    """Return how many secrets of a kind were sealed anew, and how many do not open."""
-    resealed = failed = 0
+) -> Iterator[tuple[Counter[int], int]]:
+    """Yield of each page how many secrets of which workspaces it sealed anew, and failed to."""
     after: object = safe.first
     while rows := safe.lagging(connection, newest, after=after, limit=page):
+        resealed: Counter[int] = Counter()
+        failed = 0
         for row in rows:
             try:
                 sealed = _sealed_anew(key, row)
@@ -118,9 +124,16 @@ def _rekey(
                 failed += 1
                 _tell(safe, row, error)
             else:
-                resealed += safe.replace(connection, row, **asdict(sealed))
+                if safe.replace(connection, row, **asdict(sealed)):
+                    resealed[row["workspace_id"]] += 1
+        yield resealed, failed
         after = rows[-1][safe.key]
-    return resealed, failed
+
+
+def _append(connection: Connection, workspace_id: int, by: Actor, safe: _Safe, count: int) -> None:
+    after = {"resealed": count, "of": f"{safe.of}s"}
+    change = Change("rekey", ObjectKind.WORKSPACE, after=after)
+    append_audit(connection, workspace_id, by, change)
 
 
 def _sealed_anew(key: WrappingKey, row: Row) -> SealedSecrets:

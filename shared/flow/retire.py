@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from shared.domain.access import Principal
 from shared.domain.run import Reason
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, connector_change, schedule_change
 from shared.flow.availability import set_status
 from shared.flow.cancel import end_runs_of_connector, end_runs_of_schedule
 from shared.flow.premises import Premise, any_state
@@ -22,6 +23,7 @@ from shared.store.oauth_states import delete_states
 from shared.store.rows import Row
 from shared.store.schedules import delete_schedule_row, find_schedule_id, update_schedule
 from shared.store.ticks import as_of
+from shared.store.unread import forget_unread
 from shared.store.workspaces import lock_workspace
 
 _PAGE = 5_000
@@ -59,7 +61,9 @@ def disable_connector(
                 pass
             case "connected":
                 ended = end_runs_of_connector(connection, row["id"], Reason.CONNECTOR_DISABLED, at)
-                row = update_connector(connection, row["id"], {"status": "disabled"})
+                before, row = row, update_connector(connection, row["id"], {"status": "disabled"})
+                change = connector_change("disable_connector", before, row)
+                append_change(connection, principal, change)
             case status:
                 raise ConflictError(
                     f"The connector is {status.replace('_', ' ')}: nothing of it runs until it is"
@@ -90,10 +94,12 @@ def enable_connector(
         premise(row)
         at = as_of(connection, now)
         if row["status"] == "disabled":
-            status = _status_of_enabled(connection, row)
+            before, status = row, _status_of_enabled(connection, row)
             row, planned = set_status(
                 connection, row["id"], status, now=at, look_ahead=planner.look_ahead
             )
+            change = connector_change("enable_connector", before, row)
+            append_change(connection, principal, change)
     enqueue_planned(planner, principal, planned, at)
     return row
 
@@ -124,7 +130,9 @@ def delete_connector(
         delete_credential(connection, row["id"])
         delete_states(connection, row["id"])
         delete_endpoints_of(connection, row["id"])
+        forget_unread(connection, row["id"])
         update_connector(connection, row["id"], {"deleted_at": at})
+        append_change(connection, principal, connector_change("delete_connector", row, None))
     enqueue_planned(planner, principal, ended, at)
 
 
@@ -150,6 +158,8 @@ def delete_schedule(
         at = as_of(connection, now)
         ended = end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
         update_schedule(connection, row["id"], _UNPLANNED)
+        # Here, where all of it ends: what follows may take its time, and be repeated.
+        append_change(connection, principal, schedule_change("delete_schedule", row, None, now=at))
     with single_statements(planner.engine) as connection:
         while detach_runs(connection, principal.workspace_id, row["id"], page=_PAGE) == _PAGE:
             pass
@@ -158,6 +168,7 @@ def delete_schedule(
         at = as_of(connection, now)
         # Somebody may have triggered or enabled it meanwhile.
         ended += end_runs_of_schedule(connection, row, Reason.SCHEDULE_DELETED, at)
+        forget_unread(connection, row["connector_id"])
         delete_schedule_row(connection, row["id"])
     enqueue_planned(planner, principal, ended, at)
 

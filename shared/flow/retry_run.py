@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine
 from shared.domain.access import Principal
 from shared.domain.run import RunStatus
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, run_change
 from shared.flow.manual_runs import WantedRun, start_written, write_manual_run
 from shared.store.history import find_run
 from shared.store.retries import find_repeatable, note_retried
@@ -82,3 +83,6 @@ def _write(connection: Connection, principal: Principal, run: UUID, made: UUID) 
     )
     write_manual_run(connection, principal, wanted, made)
     note_retried(connection, principal.workspace_id, row["id"], made, as_of(connection, None))
+    of = {"connector_id": row["connector_public_id"], "retry_of": run}
+    change = run_change("retry_run", made, row["connector_name"], None, of)
+    append_change(connection, principal, change)

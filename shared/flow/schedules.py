@@ -22,6 +22,7 @@ from shared.domain.schedule import (
     unused_by,
 )
 from shared.errors import ConflictError, NotFoundError, RecurrenceError
+from shared.flow.audit import append_change, schedule_change
 from shared.flow.cancel import end_runs_of_schedule
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.premises import Premise, any_state
@@ -114,8 +115,12 @@ def create_schedule(
                 "workspace_id": principal.workspace_id,
                 "connector_id": row["id"],
             }
-            key = insert_schedule(connection, {**_columns(principal, wanted, at), **keys})
+            columns = {**_columns(principal, wanted, at), **keys}
+            key = insert_schedule(connection, columns)
             planned = plan_ahead(connection, [key], at, planner.look_ahead)
+            after = {**columns, "connector_public_id": connector}
+            change = schedule_change("create_schedule", None, after, now=at)
+            append_change(connection, principal, change)
     except IntegrityError as error:
         if violation_of(error).constraint == "one_schedule_per_integration":
             raise ConflictError(
@@ -165,6 +170,8 @@ def change_schedule(
                 connection, before, Reason.SCHEDULE_DISABLED, at, spares_personal=True
             )
             update_schedule(connection, before["id"], columns)
+        change = schedule_change("change_schedule", before, {**before, **columns}, now=at)
+        append_change(connection, principal, change)
     return finish_change(planner, principal, schedule, runs, at)
 
 

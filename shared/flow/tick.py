@@ -19,6 +19,7 @@ from shared.flow.patience import USUAL, Patience
 from shared.flow.plan import PlanReport, plan_due
 from shared.flow.prune import prune
 from shared.flow.rescue import rescue
+from shared.flow.unread import start_unread
 from shared.flow.zone_data import replan_older_zone_data
 from shared.logs import log_event
 from shared.store.engine import single_statements
@@ -33,6 +34,7 @@ _SHARE_BEFORE_PLANNING = 0.2
 """Of a tick's time, for what has to happen before what is due is planned."""
 _SHARE_THROUGH_PLANNING = 0.7
 """What is left is for tasks: a long catch-up must not keep runs that are planned from starting."""
+_SHARE_THROUGH_PRUNING = 0.9
 
 
 def run_tick(
@@ -62,9 +64,10 @@ def run_tick(
     )
     planned = plan_due(engine, at, look_ahead, lambda: has_time(_SHARE_THROUGH_PLANNING))
     reach(CrashPoint.PLANNED)
+    start_unread(engine, at, lambda: has_time(_SHARE_THROUGH_PLANNING))
     enqueued = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
     order_errands(engine, queue, at)
-    prune(engine, at)
+    prune(engine, at, lambda: has_time(_SHARE_THROUGH_PRUNING))
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)
     report = _report(rescued, planned, enqueued)

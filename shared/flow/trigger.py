@@ -9,6 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from shared.domain.access import Principal
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, run_change
 from shared.flow.manual_runs import RunActiveError, WantedRun, start_written, write_manual_run
 from shared.store.engine import single_statements
 from shared.store.history import find_run
@@ -55,6 +56,9 @@ def write_run_of(engine: Engine, principal: Principal, schedule: UUID, run: UUID
             if row is None:
                 raise NotFoundError("There is no such schedule.")
             write_manual_run(connection, principal, wanted_of(row), run)
+            of = {"connector_id": row["connector_public_id"], "schedule_id": schedule}
+            change = run_change("trigger_schedule", run, row["connector_name"], None, of)
+            append_change(connection, principal, change)
     except IntegrityError as error:
         if violation_of(error).constraint != "one_active_interactive_run_per_connector":
             raise

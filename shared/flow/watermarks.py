@@ -12,6 +12,7 @@ from shared.connectors.base import Watermark
 from shared.connectors.watermarks import CURSOR_TYPES, CursorValue, decode, is_finite, write_value
 from shared.domain.access import Principal
 from shared.errors import InvalidInputError, NotFoundError, PermanentError, Problem
+from shared.flow.audit import append_change, watermark_change
 from shared.flow.sources import type_of
 from shared.flow.trigger import RunActiveError
 from shared.store.connectors import lock_connector
@@ -63,11 +64,16 @@ def set_watermark(
         marks = list_watermarks(connection, workspace_id, row["id"])
         premise(marks)
         known = {mark["stream"]: mark for mark in marks}
-        before = known[stream]["value"] if stream in known else None
+        mark = known.get(stream)
+        before = None if mark is None else mark["value"]
         wanted = type_name or (None if before is None else before["type"])
         written = _written(value, wanted, before)
         put_watermark(connection, workspace_id, row["id"], stream, cursor=cursor, value=written)
-        return list_watermarks(connection, workspace_id, row["id"])
+        marks = list_watermarks(connection, workspace_id, row["id"])
+        after = {"cursor": cursor, "value": written}
+        change = watermark_change("set_watermark", row, stream, mark, after)
+        append_change(connection, principal, change)
+        return marks
 
 
 def reset_stream(
@@ -84,9 +90,13 @@ def reset_stream(
     """
     with engine.begin() as connection:
         row = _held_connector(connection, principal, connector)
-        premise(list_watermarks(connection, principal.workspace_id, row["id"]))
+        marks = list_watermarks(connection, principal.workspace_id, row["id"])
+        premise(marks)
         if not delete_watermark(connection, row["id"], stream):
             raise NotFoundError("There is no watermark of such a stream: it is read as a whole.")
+        before = next((mark for mark in marks if mark["stream"] == stream), None)
+        change = watermark_change("reset_watermark", row, stream, before, None)
+        append_change(connection, principal, change)
 
 
 def _held_connector(connection: Connection, principal: Principal, connector: UUID) -> Row:

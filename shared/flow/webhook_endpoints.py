@@ -11,7 +11,9 @@ from shared.domain.access import Principal
 from shared.domain.hooks import HookScheme, new_secret
 from shared.domain.schedule import Frequency
 from shared.errors import ConflictError, NotFoundError
+from shared.flow.audit import append_change, endpoint_change
 from shared.flow.hook_secrets import seal_rotated, seal_secret
+from shared.flow.premises import Premise, any_state
 from shared.gcp.sealing import WrappingKey
 from shared.store.connectors import find_connector
 from shared.store.engine import single_statements
@@ -83,7 +85,10 @@ def create_endpoint(
                 **asdict(sealed),
             },
         )
-        return MadeEndpoint(require_endpoint(connection, principal, endpoint), secret)
+        made = require_endpoint(connection, principal, endpoint)
+        change = endpoint_change("create_webhook_endpoint", None, made)
+        append_change(connection, principal, change)
+        return MadeEndpoint(made, secret)
 
 
 def rotate_endpoint(
@@ -93,45 +98,89 @@ def rotate_endpoint(
     endpoint: UUID,
     *,
     overlap: timedelta,
+    premise: Premise = any_state,
     now: datetime | None = None,
 ) -> MadeEndpoint:
     """Give an endpoint a new secret; the one before is taken for `overlap` more.
 
-    An older one that was still taken is not any more. Raises `NotFoundError`, `ConflictError`
-    (changed_meanwhile), and what `unseal` raises.
+    The oldest one that is still taken stays until its own end, unless `overlap` is shorter or
+    none. Raises `NotFoundError`, `ConflictError` (changed_meanwhile), and what `premise` and
+    `unseal` raise.
     """
     with single_statements(engine) as connection:
         before = find_sealed_endpoint(connection, principal.workspace_id, endpoint)
+        at = as_of(connection, now)
     if before is None:
         raise _unknown()
     secret = new_secret(HookScheme(before["scheme"]), secrets.token_bytes(_SECRET_BYTES))
-    sealed = seal_rotated(key, before, secret)
+    made = seal_rotated(key, before, secret, overlap, at)
     with engine.begin() as connection:
-        row = lock_endpoint(connection, principal.workspace_id, endpoint)
-        if row is None:
-            raise _unknown()
+        row = _locked(connection, principal, endpoint)
+        premise(row)
         if row["nonce"] != before["nonce"]:
             raise ConflictError(
                 "Somebody else rotated this endpoint at the same time: read it and try again.",
                 code="changed_meanwhile",
             )
-        at = as_of(connection, now)
-        until = at + overlap if overlap else None
-        changes = {"previous_until": until, "rotated_at": at, **asdict(sealed)}
+        changes = {
+            "previous_until": made.previous_until,
+            "oldest_until": made.oldest_until,
+            "rotated_at": at,
+            **asdict(made.sealed),
+        }
         update_endpoint(connection, row["id"], changes)
-        return MadeEndpoint(require_endpoint(connection, principal, endpoint), secret)
+        rotated = require_endpoint(connection, principal, endpoint)
+        change = endpoint_change("rotate_webhook_endpoint", row, rotated)
+        append_change(connection, principal, change)
+        return MadeEndpoint(rotated, secret)
 
 
-def remove_endpoint(engine: Engine, principal: Principal, endpoint: UUID) -> None:
-    """Delete an endpoint: its messages are refused from now on. Raises `NotFoundError`."""
+def rename_endpoint(
+    engine: Engine,
+    principal: Principal,
+    endpoint: UUID,
+    *,
+    name: str,
+    premise: Premise = any_state,
+) -> Row:
+    """Give an endpoint another name. Raises `NotFoundError`, and what `premise` raises."""
     with engine.begin() as connection:
-        if not delete_endpoint(connection, principal.workspace_id, endpoint):
-            raise _unknown()
+        row = _locked(connection, principal, endpoint)
+        premise(row)
+        if row["name"] == name:
+            return row
+        update_endpoint(connection, row["id"], {"name": name})
+        renamed = require_endpoint(connection, principal, endpoint)
+        change = endpoint_change("change_webhook_endpoint", row, renamed)
+        append_change(connection, principal, change)
+        return renamed
+
+
+def remove_endpoint(
+    engine: Engine, principal: Principal, endpoint: UUID, *, premise: Premise = any_state
+) -> None:
+    """Delete an endpoint: its messages are refused from now on.
+
+    Raises `NotFoundError`, and what `premise` raises.
+    """
+    with engine.begin() as connection:
+        row = _locked(connection, principal, endpoint)
+        premise(row)
+        delete_endpoint(connection, row["id"])
+        change = endpoint_change("delete_webhook_endpoint", row, None)
+        append_change(connection, principal, change)
 
 
 def require_endpoint(connection: Connection, principal: Principal, endpoint: UUID) -> Row:
     """Return an endpoint of the caller's workspace; raise `NotFoundError` if there is none."""
     row = find_endpoint(connection, principal.workspace_id, endpoint)
+    if row is None:
+        raise _unknown()
+    return row
+
+
+def _locked(connection: Connection, principal: Principal, endpoint: UUID) -> Row:
+    row = lock_endpoint(connection, principal.workspace_id, endpoint)
     if row is None:
         raise _unknown()
     return row

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 from shared.domain.access import Principal
 from shared.domain.local_time import load_zone
 from shared.errors import InvalidInputError, Problem
+from shared.flow.audit import append_change, workspace_change
 from shared.flow.enqueue import enqueue_workspace
 from shared.flow.premises import Premise, any_state
 from shared.store.rows import Row
@@ -73,6 +74,8 @@ def change_settings(
         if touched:
             row = update_settings(connection, principal.workspace_id, touched)
         now = as_of(connection, None)
+        change = workspace_change("change_workspace", before, row, touched)
+        append_change(connection, principal, change)
     if row["max_concurrent_syncs"] > before["max_concurrent_syncs"]:
         enqueue_workspace(engine, open_queue, principal.workspace_id, now=now, horizon=now)
     return row

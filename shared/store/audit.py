@@ -1,34 +1,19 @@
-"""The audit log: adding to it, reading it, and whether its chain holds."""
+"""The audit log: adding to it, and whether its chain holds."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import Connection, select
 
-from shared.domain.audit import Actor, Change, ObjectKind, Outcome, differences
-from shared.store.rows import Row, to_json
+from shared.domain.audit import Actor, Change, differences
+from shared.store.rows import Row, to_records
 from shared.store.sql import load_sql
-from shared.store.tables import audit_head, audit_log
+from shared.store.tables import audit_head, audit_log, workspace
 
 MOST_REFUSED = 60
 """How many refusals a workspace keeps of a minute: whoever is refused in a loop fills no disk."""
 _MOST_NAME = 200
 _VERIFIED_AT_ONCE = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class AuditFilter:
-    """Which entries to read; None leaves the question open. `until` is not included."""
-
-    action: str | None = None
-    kind: ObjectKind | None = None
-    object_id: UUID | None = None
-    actor_id: UUID | None = None
-    outcome: Outcome | None = None
-    since: datetime | None = None
-    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +28,14 @@ class Verdict:
     broken_at: int | None = None
 
 
-def append_audit(connection: Connection, workspace_id: int, actor: Actor, change: Change) -> None:
-    """Add a change to the log, last of all in its transaction: the chain is locked from here on."""
-    before, after = differences(change.before, change.after)
+def append_audit(connection: Connection, workspace_id: int, actor: Actor, *changes: Change) -> None:
+    """Add changes to the log, last of all in their transaction: the chain is locked from here on.
+
+    One statement for all of them. A change that changes nothing is left out.
+    """
+    entries = [_entry(place, change) for place, change in enumerate(changes) if not change.is_none]
+    if not entries:
+        return
     parameters = {
         "workspace_id": workspace_id,
         "actor_kind": actor.kind,
@@ -53,46 +43,10 @@ def append_audit(connection: Connection, workspace_id: int, actor: Actor, change
         "actor_name": actor.name[:_MOST_NAME],
         "address": actor.origin.address,
         "request_id": actor.origin.request_id,
-        "action": change.action,
-        "object_kind": change.kind,
-        "object_id": change.id,
-        "object_name": None if change.name is None else change.name[:_MOST_NAME],
-        "outcome": change.outcome,
-        "code": change.code,
-        "before": None if before is None else to_json(before),
-        "after": None if after is None else to_json(after),
+        "entries": to_records(entries),
         "most_refused": MOST_REFUSED,
     }
     connection.execute(load_sql("append_audit"), parameters)
-
-
-def list_audit(
-    connection: Connection,
-    workspace_id: int,
-    wanted: AuditFilter,
-    *,
-    before: int | None,
-    limit: int,
-) -> list[Row]:
-    """Return entries of a workspace, newest first, of those older than number `before`."""
-    query = select(audit_log).where(audit_log.c.workspace_id == workspace_id)
-    exact = {
-        "action": wanted.action,
-        "object_kind": wanted.kind,
-        "object_id": wanted.object_id,
-        "actor_id": wanted.actor_id,
-        "outcome": wanted.outcome,
-    }
-    for name, value in exact.items():
-        if value is not None:
-            query = query.where(audit_log.c[name] == value)
-    if wanted.since is not None:
-        query = query.where(audit_log.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        query = query.where(audit_log.c.created_at < wanted.until)
-    if before is not None:
-        query = query.where(audit_log.c.seq < before)
-    return list(connection.execute(query.order_by(audit_log.c.seq.desc()).limit(limit)).mappings())
 
 
 def verify_audit(connection: Connection, workspace_id: int) -> Verdict:
@@ -112,6 +66,28 @@ def verify_audit(connection: Connection, workspace_id: int) -> Verdict:
     return Verdict(entries, last_hash, None if is_whole else last_seq + 1)
 
 
+def has_entry(connection: Connection, workspace_id: int, seq: int, entry_hash: bytes) -> bool:
+    """Tell whether the entry of that number has that hash: then it and all before it are as then.
+
+    The chain itself has been verified.
+    """
+    query = select(audit_log.c.hash).where(
+        audit_log.c.workspace_id == workspace_id, audit_log.c.seq == seq
+    )
+    found = connection.execute(query).scalar_one_or_none()
+    return found is not None and bytes(found) == entry_hash
+
+
+def list_chains(
+    connection: Connection, *, slug: str | None, after_id: int, limit: int
+) -> Sequence[Row]:
+    """Return id and slug of up to `limit` workspaces after an internal key, deleted ones too."""
+    query = select(workspace.c.id, workspace.c.slug).where(workspace.c.id > after_id)
+    if slug is not None:
+        query = query.where(workspace.c.slug == slug)
+    return connection.execute(query.order_by(workspace.c.id).limit(limit)).mappings().all()
+
+
 def _pages(connection: Connection, workspace_id: int) -> Iterator[Row]:
     after, after_hash = 0, b""
     while True:
@@ -127,3 +103,18 @@ def _pages(connection: Connection, workspace_id: int) -> Iterator[Row]:
             return
         yield page
         after, after_hash = page["last_seq"], bytes(page["last_hash"])
+
+
+def _entry(place: int, change: Change) -> dict[str, object]:
+    before, after = differences(change.before, change.after)
+    return {
+        "place": place,
+        "action": change.action,
+        "object_kind": change.kind,
+        "object_id": change.id,
+        "object_name": None if change.name is None else change.name[:_MOST_NAME],
+        "outcome": change.outcome,
+        "code": change.code,
+        "before": before,
+        "after": after,
+    }

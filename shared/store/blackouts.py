@@ -115,14 +115,14 @@ def _is_readable(row: Row) -> bool:
     return False
 
 
-def delete_window(connection: Connection, workspace_id: int, public_id: UUID) -> bool:
-    """Delete a window; return False if the workspace has no such window."""
+def delete_window(connection: Connection, workspace_id: int, public_id: UUID) -> Row | None:
+    """Delete a window and return it; None if the workspace has no such window."""
     query = (
         delete(blackout_window)
         .where(blackout_window.c.workspace_id == workspace_id)
         .where(blackout_window.c.public_id == public_id)
     )
-    return connection.execute(query).rowcount == 1
+    return connection.execute(query.returning(*_PUBLIC)).mappings().one_or_none()
 
 
 def to_window(row: Row) -> BlackoutWindow:

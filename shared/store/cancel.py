@@ -10,13 +10,14 @@ from shared.store.rows import to_json
 from shared.store.sql import load_sql
 
 
-def lock_run_in_progress(connection: Connection, connector_id: int) -> None:
-    """Hold the run of a connector that is in progress, before its schedule is locked.
+def lock_runs_in_progress(connection: Connection, connector_ids: Sequence[int]) -> None:
+    """Hold the runs of connectors that are in progress, before their schedules are locked.
 
-    Whoever records or rescues that run locks it first and its schedule then, so that a change which
-    locked the schedule first and then wanted a run of theirs would meet them halfway.
+    Whoever records or rescues such a run locks it first and its schedule then, so that a change
+    which locked the schedule first and then wanted a run of theirs would meet them halfway.
     """
-    connection.execute(load_sql("lock_run_in_progress"), {"connector_id": connector_id}).all()
+    parameters = {"connector_ids": list(connector_ids)}
+    connection.execute(load_sql("lock_runs_in_progress"), parameters).all()
 
 
 def unfinished_runs(

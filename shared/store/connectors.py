@@ -85,13 +85,16 @@ def update_connector(
     values: dict[str, Any],
     *,
     is_elsewhere: bool = False,
+    is_counted: bool = False,
 ) -> Row:
     """Change what people set of a connector and return what the API shows of it.
 
     Of a new config nothing is known: its health is unknown, and it is looked at next. One that
-    `is_elsewhere` takes no grant that was given for an older one.
+    `is_elsewhere` takes no grant that was given for an older one. What is part of a change that
+    `is_counted` already raises no version.
     """
-    values = {**values, "version": workspace_connector.c.version + 1}
+    if not is_counted:
+        values = {**values, "version": workspace_connector.c.version + 1}
     if is_elsewhere:
         values = {**values, "access_version": workspace_connector.c.access_version + 1}
     if "config" in values:
@@ -105,12 +108,16 @@ def update_connector(
     return connection.execute(query.values(values).returning(*_PUBLIC)).mappings().one()
 
 
-def forget_health(connection: Connection, connector_id: int) -> None:
-    """Know nothing of a connector's health any more, whatever runs and looks under way will say."""
+def note_authorized(connection: Connection, connector_id: int) -> None:
+    """Count an authorization as a change of a connector by a person.
+
+    Nothing is known of its health any more, whatever runs and looks under way will say.
+    """
     query = (
         update(workspace_connector)
         .where(workspace_connector.c.id == connector_id)
         .values(
+            version=workspace_connector.c.version + 1,
             config_version=workspace_connector.c.config_version + 1,
             health=Health.UNKNOWN,
             health_reason=None,
@@ -160,13 +167,14 @@ def note_health(
     verdict: Verdict | None,
     *,
     config_version: int,
+    looked_at: datetime,
     next_check_at: datetime,
 ) -> None:
     """Note what a look at one version of a connector's config says of it; None says nothing.
 
     Nothing is written if the config is another one by now.
     """
-    values: dict[str, Any] = {"health_next_check_at": next_check_at}
+    values: dict[str, Any] = {"health_looked_at": looked_at, "health_next_check_at": next_check_at}
     if verdict is not None:
         values |= {"health": verdict.health, "health_reason": verdict.reason}
     query = (

@@ -1,7 +1,8 @@
 """The history: one run with its timeline, and what a deletion leaves."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, Select, select, union, update
 
@@ -17,6 +18,7 @@ _SHOWN = (
     sync_log.c.id,
     sync_log.c.workspace_connector_sync_log_id.label("public_id"),
     workspace_connector.c.public_id.label("connector_public_id"),
+    workspace_connector.c.name.label("connector_name"),
     sync_schedule.c.public_id.label("schedule_public_id"),
     _REPEATED.c.workspace_connector_sync_log_id.label("retry_of_public_id"),
     sync_log.c.status,
@@ -50,6 +52,15 @@ def find_run(connection: Connection, workspace_id: int, public_id: object) -> Ro
     """Return one run of a workspace."""
     query = select_runs(workspace_id).where(sync_log.c.workspace_connector_sync_log_id == public_id)
     return connection.execute(query).mappings().one_or_none()
+
+
+def find_run_ids(
+    connection: Connection, workspace_id: int, public_ids: Sequence[UUID]
+) -> Collection[UUID]:
+    """Return those of some public ids that runs of a workspace have."""
+    column = sync_log.c.workspace_connector_sync_log_id
+    query = select(column).where(column.in_(public_ids))
+    return set(connection.execute(query.where(sync_log.c.workspace_id == workspace_id)).scalars())
 
 
 def list_events(connection: Connection, workspace_id: int, run_id: int) -> Sequence[Row]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, delete, func, insert, select, tuple_, update
 
+from shared.domain.unread import LOOK_AFTER
 from shared.store.rows import Row
 from shared.store.sql import load_sql
 from shared.store.tables import (
@@ -31,8 +32,10 @@ _SHOWN = (
     webhook_endpoint.c.scheme,
     webhook_endpoint.c.secret_header,
     webhook_endpoint.c.previous_until,
+    webhook_endpoint.c.oldest_until,
     webhook_endpoint.c.rotated_at,
     webhook_endpoint.c.last_used_at,
+    webhook_endpoint.c.version,
     webhook_endpoint.c.created_at,
 )
 
@@ -46,6 +49,7 @@ def find_addressed(connection: Connection, endpoint: UUID) -> Row | None:
         webhook_endpoint.c.scheme,
         webhook_endpoint.c.secret_header,
         webhook_endpoint.c.previous_until,
+        webhook_endpoint.c.oldest_until,
         func.statement_timestamp().label("as_of"),
         *_SEALED,
     ).where(webhook_endpoint.c.public_id == endpoint)
@@ -61,24 +65,19 @@ def take_hook(
     remembered: timedelta,
     now: datetime | None,
 ) -> Row | None:
-    """Spend of an endpoint's rate, remember a message, and return what there is to start.
+    """Spend of an endpoint's rate, remember a message, note that something is unread.
 
-    None if the endpoint, its connector or its workspace is gone.
+    Returns what there is to start; None if the endpoint, its connector or its workspace is gone.
     """
     parameters = {
         "endpoint_id": endpoint_id,
         "message_hash": message_hash,
         "per_minute": per_minute,
         "remembered": remembered,
+        "look_after": LOOK_AFTER,
         "now": now,
     }
     return connection.execute(load_sql("take_hook"), parameters).mappings().one_or_none()
-
-
-def insert_webhook_run(connection: Connection, values: dict[str, Any]) -> bool:
-    """Write a run with its first event; False if one waits already that did not start."""
-    rows = connection.execute(load_sql("insert_webhook_run"), values)
-    return rows.one_or_none() is not None
 
 
 def prune_deliveries(connection: Connection, *, now: datetime, page: int) -> int:
@@ -138,20 +137,16 @@ def count_endpoints(connection: Connection, connector_id: int) -> int:
 
 
 def update_endpoint(connection: Connection, endpoint_id: int, values: dict[str, Any]) -> None:
-    """Change some columns of an endpoint."""
+    """Change what people set of an endpoint."""
+    newer = {**values, "version": webhook_endpoint.c.version + 1}
     connection.execute(
-        update(webhook_endpoint).where(webhook_endpoint.c.id == endpoint_id).values(values)
+        update(webhook_endpoint).where(webhook_endpoint.c.id == endpoint_id).values(newer)
     )
 
 
-def delete_endpoint(connection: Connection, workspace_id: int, endpoint: UUID) -> bool:
-    """Delete an endpoint with its secrets and messages; tell whether it was there."""
-    query = (
-        delete(webhook_endpoint)
-        .where(webhook_endpoint.c.workspace_id == workspace_id)
-        .where(webhook_endpoint.c.public_id == endpoint)
-    )
-    return connection.execute(query).rowcount == 1
+def delete_endpoint(connection: Connection, endpoint_id: int) -> None:
+    """Delete an endpoint with its secrets and messages."""
+    connection.execute(delete(webhook_endpoint).where(webhook_endpoint.c.id == endpoint_id))
 
 
 def delete_endpoints_of(connection: Connection, connector_id: int) -> None:

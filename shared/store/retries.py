@@ -28,6 +28,7 @@ def find_repeatable(connection: Connection, workspace_id: int, run: UUID) -> Row
                 sync_log.c.created_at,
             ).label("nominal_at"),
             workspace_connector.c.public_id.label("connector_public_id"),
+            workspace_connector.c.name.label("connector_name"),
             workspace_connector.c.status.label("connector_status"),
             workspace_connector.c.deleted_at.label("connector_deleted_at"),
         )

@@ -1,12 +1,14 @@
 """Pages of the log, newest first, by the filter of which an index leaves least to look at."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Engine,
     Select,
     Subquery,
     and_,
@@ -17,6 +19,7 @@ from sqlalchemy import (
 
 from shared.domain.run import RunStatus, TriggerType
 from shared.domain.run_filter import RunFilter, RunPlace
+from shared.store.engine import read_only, single_statements
 from shared.store.history import select_runs
 from shared.store.rows import Row
 from shared.store.tables import sync_log, sync_schedule, workspace_connector
@@ -78,10 +81,21 @@ def find_scope(connection: Connection, workspace_id: int, wanted: RunFilter) -> 
     return RunScope(workspace_id, wanted, connector_id, schedule_id)
 
 
+@contextmanager
+def snapshot_for(engine: Engine, scope: RunScope) -> Generator[Connection]:
+    """Open what a page of a scope is read on: one snapshot, if it takes more than one statement."""
+    _, others = _conditions(scope)
+    with (read_only if others else single_statements)(engine) as connection:
+        yield connection
+
+
 def list_runs(
     connection: Connection, scope: RunScope, *, after: RunPlace | None, limit: int
 ) -> RunPage:
-    """Return up to `limit` runs of a scope that come after a place, or from the newest on."""
+    """Return up to `limit` runs of a scope that come after a place, or from the newest on.
+
+    On a connection of `snapshot_for`, so that all statements of a page see the same runs.
+    """
     known, others = _conditions(scope)
     within = [*known, *_range(scope.wanted, after)]
     picked = _pick(within, others, limit + 1)
@@ -101,30 +115,28 @@ def _conditions(
     """Return the conditions that one index knows, in the order of the log, and all others."""
     wanted = scope.wanted
     is_listed = and_(sync_log.c.workspace_id == scope.workspace_id, sync_log.c.deleted_at.is_(None))
-    conditions: list[ColumnElement[bool]] = []
+    narrow: list[ColumnElement[bool]] = []
+    common: list[ColumnElement[bool]] = []
     if scope.schedule_id is not None:
-        conditions.append(sync_log.c.schedule_id == scope.schedule_id)
+        narrow.append(sync_log.c.schedule_id == scope.schedule_id)
     if scope.connector_id is not None:
-        conditions.append(sync_log.c.connector_id == scope.connector_id)
+        narrow.append(sync_log.c.connector_id == scope.connector_id)
     if wanted.reason is not None:
-        conditions.append(sync_log.c.reason == wanted.reason)
-    # Not parameters, which would hide from the planner that a partial index holds these rows.
+        narrow.append(sync_log.c.reason == wanted.reason)
+    # What most runs have is in no index. No parameters, which would hide from the planner that a
+    # partial index holds these rows.
     if wanted.trigger is not None:
-        conditions.append(sync_log.c.trigger_type == literal_column(f"'{wanted.trigger}'"))
+        has_trigger = sync_log.c.trigger_type == literal_column(f"'{wanted.trigger}'")
+        (common if wanted.trigger is TriggerType.CLOUD_TASK else narrow).append(has_trigger)
     if wanted.status is not None:
-        conditions.append(sync_log.c.status == literal_column(f"'{wanted.status}'"))
-    if not conditions or _is_common(scope):
-        return [is_listed], conditions
-    return [is_listed, conditions[0]], conditions[1:]
+        has_status = _has_status(wanted.status)
+        (common if wanted.status is RunStatus.SUCCESS else narrow).append(has_status)
+    return [is_listed, *narrow[:1]], [*narrow[1:], *common]
 
 
-def _is_common(scope: RunScope) -> bool:
-    """Tell whether all that is asked for is what most runs have, so that no index is kept of it."""
-    wanted = scope.wanted
-    is_narrow = scope.schedule_id is not None or scope.connector_id is not None or wanted.reason
-    has_rare_trigger = wanted.trigger not in (None, TriggerType.CLOUD_TASK)
-    has_rare_status = wanted.status not in (None, RunStatus.SUCCESS)
-    return not (is_narrow or has_rare_trigger or (wanted.trigger is None and has_rare_status))
+def _has_status(status: RunStatus) -> ColumnElement[bool]:
+    has_status = sync_log.c.status == literal_column(f"'{status}'")
+    return has_status if status.is_final else and_(has_status, sync_log.c.completed_at.is_(None))
 
 
 def _range(wanted: RunFilter, after: RunPlace | None) -> list[ColumnElement[bool]]:

@@ -135,17 +135,37 @@ def insert_interactive_run(
 
     `detail` is what the timeline says beside the trigger.
     """
-    query = insert(sync_log).values(values).returning(sync_log.c.id, _PUBLIC_ID)
-    row = connection.execute(query).mappings().one()
-    event = {
-        "workspace_id": values["workspace_id"],
-        "run_id": row["id"],
-        "happened_at": values["not_before_at"],
-        "kind": "requested",
-        "detail": {"trigger_type": values["trigger_type"], **(detail or {})},
-    }
-    connection.execute(insert(sync_log_event).values(event))
+    [row] = insert_interactive_runs(connection, [values], detail)
     return row
+
+
+def insert_interactive_runs(
+    connection: Connection,
+    values: Sequence[dict[str, Any]],
+    detail: Mapping[str, object] | None = None,
+) -> Sequence[RowMapping]:
+    """Insert runs alike, with the same columns each; the keys come in no order."""
+    query = insert(sync_log).values(values)
+    inserted = query.returning(
+        sync_log.c.id,
+        _PUBLIC_ID,
+        sync_log.c.workspace_id,
+        sync_log.c.not_before_at,
+        sync_log.c.trigger_type,
+    )
+    rows = connection.execute(inserted).mappings().all()
+    events = [
+        {
+            "workspace_id": row["workspace_id"],
+            "run_id": row["id"],
+            "happened_at": row["not_before_at"],
+            "kind": "requested",
+            "detail": {"trigger_type": row["trigger_type"], **(detail or {})},
+        }
+        for row in rows
+    ]
+    connection.execute(insert(sync_log_event).values(events))
+    return rows
 
 
 def find_run_of_key(connection: Connection, idempotency_key: str) -> int | None:
@@ -161,8 +181,16 @@ def find_active_run(
 
     It is in progress, between two slices, put off by the provider, or asked for by a person.
     """
-    parameters = {"workspace_id": workspace_id, "connector_id": connector_id, "now": now}
-    return connection.execute(load_sql("find_active_run"), parameters).scalar_one_or_none()
+    return find_active_runs(connection, workspace_id, [connector_id], now=now).get(connector_id)
+
+
+def find_active_runs(
+    connection: Connection, workspace_id: int, connector_ids: Sequence[int], *, now: datetime
+) -> Mapping[int, UUID]:
+    """Return by connector what `find_active_run` returns, without those that have none."""
+    parameters = {"workspace_id": workspace_id, "connector_ids": list(connector_ids), "now": now}
+    rows = connection.execute(load_sql("find_active_runs"), parameters)
+    return {row.connector_id: row.run for row in rows}
 
 
 def runs_yet_to_start(

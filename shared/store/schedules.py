@@ -1,14 +1,15 @@
 """Schedules: what is due, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, delete, insert, or_, select, true, update
 
 from shared.domain.blackout import BlackoutWindow
 from shared.domain.plan import Plan
-from shared.domain.run import Reason
+from shared.domain.run import CANCELLATIONS, Reason
 from shared.domain.schedule import (
     BlackoutPolicy,
     Frequency,
@@ -20,7 +21,7 @@ from shared.domain.zone_data import zone_data_version
 from shared.store.outlook import OUTLOOK_COLUMNS, UNFINISHED_RUN
 from shared.store.rows import Row, to_records
 from shared.store.sql import load_sql
-from shared.store.tables import sync_schedule, workspace_connector
+from shared.store.tables import sync_schedule, unread_change, workspace_connector
 
 _KEYS = (sync_schedule.c.id, sync_schedule.c.workspace_id, sync_schedule.c.connector_id)
 _PUBLIC = (
@@ -51,6 +52,7 @@ _PUBLIC = (
     sync_schedule.c.last_run_status,
     sync_schedule.c.last_run_error,
     sync_schedule.c.last_run_records_synced,
+    unread_change.c.reported_at.label("change_reported_at"),
     sync_schedule.c.version,
     sync_schedule.c.created_at,
     sync_schedule.c.updated_at,
@@ -165,16 +167,28 @@ def cancel_ahead(
 ) -> int:
     """Cancel the runs planned ahead for periods after `now`; return how many.
 
-    With `halted_until` also those of earlier periods that would start before it.
+    With `halted_until` also those of earlier periods, and for reported changes, that would start
+    before it.
     """
-    parameters = {"ids": list(ids), "reason": reason, "halted_until": halted_until, "now": now}
+    parameters = {
+        "ids": list(ids),
+        "reason": reason,
+        "sentence": CANCELLATIONS.get(reason),
+        "halted_until": halted_until,
+        "now": now,
+    }
     return len(connection.execute(load_sql("cancel_ahead"), parameters).all())
 
 
 def update_schedule(connection: Connection, schedule_id: int, values: dict[str, Any]) -> None:
     """Change what people set of a schedule; the checks of the table speak for the rules."""
+    update_schedules(connection, [schedule_id], values)
+
+
+def update_schedules(connection: Connection, ids: Sequence[int], values: dict[str, Any]) -> None:
+    """Change what people set of some schedules to the same."""
     if values:
-        query = update(sync_schedule).where(sync_schedule.c.id == schedule_id)
+        query = update(sync_schedule).where(sync_schedule.c.id.in_(ids))
         connection.execute(query.values({**values, "version": sync_schedule.c.version + 1}))
 
 
@@ -248,6 +262,14 @@ def find_schedule(connection: Connection, workspace_id: int, public_id: object) 
     return connection.execute(query).mappings().one_or_none()
 
 
+def find_schedules(
+    connection: Connection, workspace_id: int, public_ids: Sequence[UUID]
+) -> Mapping[UUID, Row]:
+    """Return the same of some schedules, by their public ids."""
+    query = _shown(workspace_id).where(sync_schedule.c.public_id.in_(public_ids))
+    return {row["public_id"]: row for row in connection.execute(query).mappings()}
+
+
 def find_schedule_id(connection: Connection, connector_id: int) -> int | None:
     """Return the key of a connector's schedule, or None."""
     query = select(sync_schedule.c.id).where(sync_schedule.c.connector_id == connector_id)
@@ -269,16 +291,21 @@ def find_pause(connection: Connection, connector_id: int) -> datetime | None:
 
 
 def list_schedules(
-    connection: Connection, workspace_id: int, *, after_id: int, limit: int
+    connection: Connection,
+    workspace_id: int,
+    *,
+    connector: UUID | None = None,
+    after_id: int,
+    limit: int,
 ) -> Sequence[RowMapping]:
-    """Return up to `limit` schedules of a workspace after an internal key, oldest first."""
-    query = (
-        _shown(workspace_id)
-        .where(sync_schedule.c.id > after_id)
-        .order_by(sync_schedule.c.id)
-        .limit(limit)
-    )
-    return connection.execute(query).mappings().all()
+    """Return up to `limit` schedules after an internal key, oldest first.
+
+    They are those of the workspace, or of one connector of it.
+    """
+    query = _shown(workspace_id).where(sync_schedule.c.id > after_id)
+    if connector is not None:
+        query = query.where(workspace_connector.c.public_id == connector)
+    return connection.execute(query.order_by(sync_schedule.c.id).limit(limit)).mappings().all()
 
 
 def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
@@ -286,6 +313,7 @@ def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
         select(*_KEYS, *_PUBLIC, *OUTLOOK_COLUMNS)
         .join(workspace_connector, workspace_connector.c.id == sync_schedule.c.connector_id)
         .outerjoin(UNFINISHED_RUN, true())
+        .outerjoin(unread_change, unread_change.c.connector_id == sync_schedule.c.connector_id)
         .where(sync_schedule.c.workspace_id == workspace_id)
         # The schedule of a deleted connector went with it.
         .where(workspace_connector.c.deleted_at.is_(None))

@@ -1,6 +1,6 @@
 """Schedules of a workspace by their next period, and the runs that wait already."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,10 @@ def list_by_next_period(
     if after is not None:
         place = tuple_(sync_schedule.c.next_scheduled_at, sync_schedule.c.id)
         query = query.where(place > (after.period_at, after.schedule_key))
+    return _read(connection, query, limit)
+
+
+def _read(connection: Connection, query: Select[Any], limit: int) -> Sequence[Row]:
     ordered = query.order_by(sync_schedule.c.next_scheduled_at, sync_schedule.c.id).limit(limit)
     picked = ordered.subquery()
     rows = (
@@ -64,6 +68,36 @@ def list_by_next_period(
         .order_by(sync_schedule.c.next_scheduled_at, sync_schedule.c.id)
     )
     return connection.execute(rows).mappings().all()
+
+
+def walk_by_next_period(
+    connection: Connection,
+    workspace_id: int,
+    *,
+    until: datetime,
+    through: Place | None,
+    most: int,
+    page: int,
+) -> Iterator[Row]:
+    """Yield up to `most` schedules whose next period is up to `until`, soonest first.
+
+    Those up to a place come at once, the others in pages as they are asked for.
+    """
+    after, found = through, 0
+    if through is not None:
+        place = tuple_(sync_schedule.c.next_scheduled_at, sync_schedule.c.id)
+        is_up_to = place <= (through.period_at, through.schedule_key)
+        rows = _read(connection, _planned(workspace_id, until).where(is_up_to), most)
+        yield from rows
+        found = len(rows)
+    while found < most:
+        size = min(page, most - found)
+        rows = list_by_next_period(connection, workspace_id, until=until, after=after, limit=size)
+        yield from rows
+        if len(rows) < size:
+            return
+        found += size
+        after = Place(rows[-1]["next_scheduled_at"], rows[-1]["id"])
 
 
 def has_more_than(

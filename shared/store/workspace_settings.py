@@ -16,6 +16,7 @@ _SETTINGS = (
     workspace.c.minimum_interval_seconds,
     workspace.c.manual_triggers_per_minute,
     workspace.c.retention_days,
+    workspace.c.version,
     workspace.c.created_at,
     workspace.c.updated_at,
 )
@@ -29,5 +30,6 @@ def find_settings(connection: Connection, workspace_id: int) -> Row:
 
 def update_settings(connection: Connection, workspace_id: int, values: dict[str, Any]) -> Row:
     """Change some settings of a workspace and return all; the table's checks bound them."""
-    query = update(workspace).where(workspace.c.id == workspace_id).values(values)
+    newer = {**values, "version": workspace.c.version + 1}
+    query = update(workspace).where(workspace.c.id == workspace_id).values(newer)
     return connection.execute(query.returning(*_SETTINGS)).mappings().one()

@@ -3,8 +3,11 @@
 from flask import Flask
 
 from shared.web import (
+    api_keys,
+    audit_log,
     blackouts,
     bulk,
+    connector_health,
     connector_types,
     connectors,
     datasets,
@@ -13,6 +16,7 @@ from shared.web import (
     health,
     hooks,
     look,
+    members,
     metrics,
     oauth,
     preview,
@@ -27,6 +31,7 @@ from shared.web import (
     webhook_endpoints,
     workspace,
 )
+from shared.web.audit_refusals import register_refusals
 from shared.web.headers import register_headers
 from shared.web.intake import MAX_BODY_BYTES
 from shared.web.operations import operations_of
@@ -37,6 +42,7 @@ _MODULES = (
     health,
     docs,
     blackouts,
+    connector_health,
     connector_types,
     connectors,
     datasets,
@@ -57,6 +63,9 @@ _MODULES = (
     upcoming,
     webhook_endpoints,
     workspace,
+    api_keys,
+    members,
+    audit_log,
 )
 
 
@@ -66,7 +75,7 @@ def create_app(parts: Wiring) -> Flask:
     Raises `ConfigurationError` for a route that was not declared, and so demands no role.
     """
     app = Flask("syncline", static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES + 1  # see read_bytes
     app.json.sort_keys = False  # pyright: ignore[reportAttributeAccessIssue]
     # A path is what it says: no redirects to another spelling of it.
     app.url_map.merge_slashes = False
@@ -75,5 +84,6 @@ def create_app(parts: Wiring) -> Flask:
         app.register_blueprint(module.routes.blueprint)
     register_problems(app)
     register_headers(app)
+    register_refusals(app)
     operations_of(app)
     return app

@@ -1,15 +1,22 @@
-"""Who calls: a workspace's API key, and the role that a route demands."""
+"""Who calls: an API key or a person's token, and the role that a route demands."""
+
+from uuid import UUID
 
 from flask import current_app, g, request
 
+from shared.clock import utc_now
 from shared.domain.access import Principal
 from shared.domain.api_keys import parse_api_key
-from shared.domain.workspace import require_active
-from shared.errors import ForbiddenError, UnauthenticatedError
-from shared.store.engine import single_statements
-from shared.store.tenancy import presenting
-from shared.store.workspaces import find_api_key, find_caller, note_key_used
+from shared.errors import (
+    CredentialsError,
+    ForbiddenError,
+    InvalidInputError,
+    Problem,
+    UnauthenticatedError,
+)
+from shared.flow.callers import CHOICE, caller_of_key, caller_of_token
 from shared.web.operations import ANYONE, Access
+from shared.web.origin import origin_of
 from shared.wiring import Wiring
 
 
@@ -26,29 +33,49 @@ def principal() -> Principal:
 def admit(access: Access) -> None:
     """Let the request go on if its caller has at least the role that its route demands.
 
-    Raises `UnauthenticatedError` or `ForbiddenError`. The one place where roles are compared.
+    Raises `ForbiddenError`, and as `_authenticate`. The one place where a request's role is
+    compared.
     """
     if access == ANYONE:
         return
-    caller = _authenticate()
+    g.principal = caller = _authenticate()
     if not caller.role.allows(access):
-        raise ForbiddenError(f"This needs the role {access}; the key has {caller.role}.")
-    g.principal = caller
+        raise ForbiddenError(f"This needs the role {access}; you have {caller.role}.")
 
 
 def _authenticate() -> Principal:
+    """Return who calls, and let `wiring` be of their workspace.
+
+    Raises `UnauthenticatedError`, `ForbiddenError`, `InvalidInputError` for the choice of a
+    workspace, and `TransientError` while the keys of an issuer cannot be had.
+    """
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
-    key = parse_api_key(text.strip()) if scheme.lower() == "bearer" else None
-    if key is None:
-        raise UnauthenticatedError("Send an API key: Authorization: Bearer syn_…")
+    shown = text.strip()
+    if scheme.lower() != "bearer" or not shown:
+        raise UnauthenticatedError(
+            "Send an API key or a token: Authorization: Bearer … (docs/callers.md)."
+        )
     parts: Wiring = current_app.extensions["syncline"]
-    with single_statements(presenting(parts.engine, key.secret_hash)) as connection:
-        found = find_api_key(connection, key)
-    if found is None:
-        raise UnauthenticatedError("The API key is unknown, expired or revoked.")
-    g.wiring = parts.of_workspace(found["workspace_id"])
-    with single_statements(g.wiring.engine) as connection:
-        caller = find_caller(connection, found)
-        require_active(caller.workspace)
-        note_key_used(connection, caller.principal.api_key_id)
-    return caller.principal
+    origin, key = origin_of(parts.settings.proxies), parse_api_key(shown)
+    if key is not None:
+        caller = caller_of_key(parts.engine, key, _wanted(), origin)
+    elif parts.settings.oidc_issuers:
+        identity = parts.tokens.verify(shown, utc_now())
+        caller = caller_of_token(parts.engine, identity, _wanted(), origin)
+    else:
+        raise CredentialsError("This is no API key, and this deployment takes no other tokens.")
+    g.wiring = parts.of_workspace(caller.workspace_id)
+    return caller
+
+
+def _wanted() -> UUID | None:
+    """Return the workspace that the request names, if it does."""
+    text = request.headers.get(CHOICE)
+    if text is None:
+        return None
+    try:
+        return UUID(text.strip())
+    except ValueError:
+        raise InvalidInputError(
+            Problem(CHOICE, "workspace_form", "it is no UUID", "Use the id of a workspace.")
+        ) from None

@@ -10,17 +10,18 @@ from flask import url_for
 
 from shared.clock import utc_now
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.domain.blackout import blackout_at, is_readable
 from shared.domain.blackout_rules import BlackoutCode, WantedDays, WantedHours, WantedWindow
-from shared.domain.presets import WEEKDAYS
 from shared.errors import NotFoundError
+from shared.flow.audit import window_fields
 from shared.flow.blackouts import create_blackout_window, delete_blackout_window
 from shared.store.blackouts import find_window, list_windows, to_window
 from shared.store.engine import single_statements
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
 from shared.web.bodies import NewBlackoutWindowBody
-from shared.web.etags import require_version
+from shared.web.etags import premise
 from shared.web.examples import NEW_CHRISTMAS, NEW_WEEKEND
 from shared.web.operations import Answers, Link, Takes
 from shared.web.planner import planner
@@ -29,13 +30,18 @@ from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.schedules import BlackoutWindow, BlackoutWindows
 
-routes = Routes("blackouts", "/api/v2/workspace/blackout-windows", tag="Workspace")
+routes = Routes(
+    "blackouts",
+    "/api/v2/workspace/blackout-windows",
+    tag="Workspace",
+    changes=ObjectKind.BLACKOUT_WINDOW,
+)
 
 _ONLY_VERSION = 1
 _ITS = {"window": "/id"}
 
 
-def _version(_shown: Mapping[str, Any]) -> object:
+def _version(_window: Mapping[Any, Any]) -> object:
     return _ONLY_VERSION  # a window is made and deleted, and never changed
 
 
@@ -49,6 +55,7 @@ def _version(_shown: Mapping[str, Any]) -> object:
         BlackoutWindow,
         {HTTPStatus.CONFLICT: ("name_taken", BlackoutCode.TOO_MANY)},
         version=_version,
+        location=True,
         links=(Link("read_blackout_window", _ITS), Link("delete_blackout_window", _ITS)),
     ),
     Takes(
@@ -111,31 +118,17 @@ def read(window: uuid.UUID) -> dict[str, Any]:
 )
 def delete(window: uuid.UUID) -> tuple[str, int]:
     """Delete a blackout window; what it held back may start as if it had never been."""
-    require_version(_ONLY_VERSION)
-    delete_blackout_window(planner(), principal(), window)
+    delete_blackout_window(planner(), principal(), window, premise=premise(_version))
     return "", 204
 
 
 def present_blackout(row: Row, now: datetime) -> dict[str, Any]:
     """Return a window, and until when it holds if it holds now."""
-    days = row["days_of_week"]
-    weekly = dated = None
-    if days is None:
-        dated = {"first": row["first_day"].isoformat(), "last": row["last_day"].isoformat()}
-    else:
-        weekly = {
-            "days": sorted(days, key=WEEKDAYS.index),
-            "from": row["starts_time"],
-            "to": row["ends_time"],
-        }
     window = to_window(row)
     blackout = blackout_at([window], now) if is_readable(window) else None
     return {
         "id": str(row["public_id"]),
-        "name": row["name"],
-        "timezone": row["timezone"],
-        "weekly": weekly,
-        "dated": dated,
+        **window_fields(row),
         "active_until": None if blackout is None else instant(blackout.ends_at),
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),

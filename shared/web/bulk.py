@@ -1,5 +1,6 @@
 """/api/v2/sync-schedules/bulk: pause, resume or trigger many schedules at once."""
 
+import math
 import uuid
 from http import HTTPStatus
 from typing import Annotated, Any, Self
@@ -7,20 +8,22 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.domain.bulk import MAX_BULK, BulkAction, BulkItem, BulkResult
 from shared.domain.instants import parse_instant
 from shared.domain.schedule import Frequency
-from shared.errors import SynclineError
+from shared.errors import BusyError, SynclineError
 from shared.flow.bulk import Bulk, act_on_schedules, schedules_of
 from shared.store.schedule_filters import ScheduleFilter
 from shared.web.auth import principal
 from shared.web.bodies import Body, Note
 from shared.web.operations import Answers, Takes
 from shared.web.planner import planner
+from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.bulk import BulkAnswer
 
-routes = Routes("bulk", "/api/v2/sync-schedules/bulk", tag="Schedules")
+routes = Routes("bulk", "/api/v2/sync-schedules/bulk", tag="Schedules", changes=ObjectKind.SCHEDULE)
 
 
 class ScheduleFilterBody(Body):
@@ -67,18 +70,21 @@ class BulkBody(Body):
                 "dry_run": True,
             }
         },
+        key=True,
     ),
 )
 def act(body: BulkBody) -> dict[str, Any]:
     """Pause, resume or trigger up to 500 schedules; each is answered by itself.
 
-    With `dry_run` nothing changes, and the answer says what would become of each.
+    With `dry_run` nothing changes, and the answer says what would become of each. What is
+    `not_tried` when the time is over, or the database gone, is as it was: name it once more.
     """
     bulk = Bulk(
         action=body.action,
         until=None if body.until is None else parse_instant(body.until, "until"),
         note=body.note,
         is_dry_run=body.dry_run,
+        request=resource_id(),
     )
     schedules = body.ids
     if schedules is None:
@@ -102,5 +108,10 @@ def _present(item: BulkItem) -> dict[str, Any]:
     }
 
 
-def _problem(error: SynclineError) -> dict[str, str]:
-    return {"code": error.code, "detail": str(error)}
+def _problem(error: SynclineError) -> dict[str, Any]:
+    wait = error.retry_after if isinstance(error, BusyError) else None
+    return {
+        "code": error.code,
+        "detail": str(error),
+        "retry_after_seconds": None if wait is None else math.ceil(wait.total_seconds()),
+    }

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.errors import NotFoundError
 from shared.flow.connectors import change_connector, create_connector
 from shared.flow.retire import delete_connector, disable_connector, enable_connector
@@ -25,7 +26,7 @@ from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.connectors import Connector, Connectors
 
-routes = Routes("connectors", "/api/v2/connectors", tag="Connectors")
+routes = Routes("connectors", "/api/v2/connectors", tag="Connectors", changes=ObjectKind.CONNECTOR)
 
 _ONE = Answers(HTTPStatus.OK, Connector, version=version_in)
 _PREMISE = Takes(premise=True)
@@ -42,12 +43,14 @@ _ITS = {"connector": "/id"}
         Connector,
         {HTTPStatus.CONFLICT: ("name_taken",)},
         version=version_in,
+        location=True,
         links=(
             Link("read_connector", _ITS),
             Link("change_connector", _ITS),
             Link("disable_connector", _ITS),
             Link("enable_connector", _ITS),
             Link("list_watermarks", _ITS),
+            Link("read_connector_health", _ITS),
             Link("delete_connector", _ITS),
         ),
     ),

@@ -9,9 +9,10 @@ from typing import Any
 from shared.connectors.dataset.address import DatasetPlace
 from shared.connectors.dataset.look import DatasetTable
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.domain.bigquery_address import BigQueryAddress
 from shared.errors import BusyError
-from shared.flow.datasets import dataset_of, end_reader, new_reader
+from shared.flow.datasets import dataset_of, end_own_reader, new_reader
 from shared.flow.gate import Gate
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
@@ -28,7 +29,7 @@ _NO_ADDRESS = (
 _gate = Gate(at_once=4, of_one=2, what="looks at datasets", pause=timedelta(seconds=5))
 """A look may take 10 seconds, and an instance serves few requests at once."""
 
-routes = Routes("datasets", "/api/v2", tag="Datasets")
+routes = Routes("datasets", "/api/v2", tag="Datasets", changes=ObjectKind.DATASET_READER)
 
 
 @routes.on(
@@ -91,7 +92,7 @@ def make_reader() -> tuple[dict[str, Any], int]:
 def revoke_reader() -> tuple[str, int]:
     """Take that login away and end its connections; also if there is none."""
     parts = wiring()
-    end_reader(parts.engine, parts.settings.dataset_url, principal().workspace_id)
+    end_own_reader(parts.engine, parts.settings.dataset_url, principal())
     return "", 204
 
 

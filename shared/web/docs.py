@@ -41,7 +41,7 @@ class _File:
     "/openapi.json",
     "read_openapi",
     ANYONE,
-    Answers(HTTPStatus.OK, dict[str, Any]),
+    Answers(HTTPStatus.OK, dict[str, Any], is_tagged=True),
 )
 def document() -> Response:
     """Read this document."""
@@ -54,7 +54,13 @@ def document() -> Response:
     return _served(known[_DOCUMENT], "no-cache")
 
 
-@routes.on("GET", "/docs", "show_docs", ANYONE, Answers(HTTPStatus.OK, media_type="text/html"))
+@routes.on(
+    "GET",
+    "/docs",
+    "show_docs",
+    ANYONE,
+    Answers(HTTPStatus.OK, media_type="text/html", is_tagged=True),
+)
 def page() -> Response:
     """Show this document as a page on which every operation can be tried."""
     content = (files("shared.web") / "docs_page" / "index.html").read_bytes()
@@ -68,7 +74,7 @@ def page() -> Response:
     "/docs/<path:asset>",
     "show_docs_asset",
     ANYONE,
-    Answers(HTTPStatus.OK, media_type="*/*"),
+    Answers(HTTPStatus.OK, media_type="*/*", is_tagged=True),
 )
 def asset(asset: str) -> Response:
     """Read what the page is made of."""

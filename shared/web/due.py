@@ -1,9 +1,6 @@
 """/api/v2/connectors/due: which of the workspace's connectors are due at an instant."""
 
-import base64
-import binascii
-import struct
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -16,6 +13,14 @@ from shared.flow.due import connectors_due_at
 from shared.store.engine import single_statements
 from shared.store.ticks import as_of
 from shared.web.auth import principal, wiring
+from shared.web.cursors import (
+    HINT,
+    decode_cursor,
+    encode_cursor,
+    read_cursor,
+    to_instant,
+    to_number,
+)
 from shared.web.operations import Answers, Takes
 from shared.web.present import instant
 from shared.web.queries import DueQuery
@@ -23,10 +28,6 @@ from shared.web.routes import Routes
 from shared.web.shapes.schedules import DueConnectors
 
 routes = Routes("due", "/api/v2/connectors/due", tag="Connectors")
-
-_CURSOR = struct.Struct(">qq")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MINUTE = timedelta(minutes=1)
 
 
 @routes.on(
@@ -66,34 +67,25 @@ def browse(query: DueQuery) -> dict[str, Any]:
 def _asked(at: str | None, cursor: str | None) -> tuple[datetime, int]:
     """Return the minute that the request is about, and the key after which its page begins."""
     named = None if at is None else minute_of(parse_instant(at))
-    if cursor is not None:
-        minute, after_key = _decode(cursor)
-        if named not in (None, minute):
-            raise _refused_cursor("it belongs to another instant than `at`")
-        return minute, after_key
+    place = read_cursor(cursor, _decode)
+    if place is not None:
+        if named not in (None, place[0]):
+            reason = "it belongs to another instant than `at`"
+            raise InvalidInputError(Problem("cursor", "cursor_form", reason, HINT))
+        return place
     if named is not None:
         return named, 0
     with single_statements(wiring().engine) as connection:
         return minute_of(as_of(connection, None)), 0
 
 
-def _encode(minute: datetime, key: int) -> str:
-    return base64.urlsafe_b64encode(_CURSOR.pack((minute - _EPOCH) // _MINUTE, key)).decode()
-
-
 def _decode(cursor: str) -> tuple[datetime, int]:
-    try:
-        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        minutes, key = _CURSOR.unpack(packed)
-        return minute_of(parse_instant((_EPOCH + minutes * _MINUTE).isoformat())), key
-    except (ValueError, OverflowError, binascii.Error, struct.error, InvalidInputError):
-        raise _refused_cursor("it is not a cursor") from None
+    minute, key = decode_cursor(cursor, 2)
+    return to_instant(minute), key
 
 
-def _refused_cursor(reason: str) -> InvalidInputError:
-    return InvalidInputError(
-        Problem("cursor", "cursor_form", reason, "Use `next_cursor` as it came.")
-    )
+def _encode(minute: datetime, key: int) -> str:
+    return encode_cursor(to_number(minute), key)
 
 
 def _present(due: DueConnector) -> dict[str, Any]:

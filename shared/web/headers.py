@@ -1,16 +1,13 @@
 """Headers of every answer: what browsers may do with it, and by what support finds its request."""
 
 import re
-import uuid
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, request
 
 from shared.logs import bind_trace
 from shared.web.auth import wiring
+from shared.web.origin import REQUEST_ID, request_id
 
-REQUEST_ID = "X-Request-Id"
-
-_REQUEST_ID_FORM = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _TRACEPARENT_FORM = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _OK = 200
 _NO_CONTENT = 204
@@ -29,14 +26,6 @@ def register_headers(app: Flask) -> None:
     """Give every answer of the application its headers."""
     app.before_request(_note_request)
     app.after_request(_finish)
-
-
-def request_id() -> str:
-    """Return by what support finds this request: what the caller named it, or a name of ours."""
-    if "request_id" not in g:
-        given = request.headers.get(REQUEST_ID, "")
-        g.request_id = given if _REQUEST_ID_FORM.fullmatch(given) else str(uuid.uuid4())
-    return g.request_id
 
 
 def _note_request() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 from flask import current_app, request
 
-from shared.flow.hooks import HookDesk, HookResult, receive_hook
+from shared.flow.hooks import HookDesk, receive_hook
 from shared.web.auth import wiring
-from shared.web.operations import ANYONE, Answers
+from shared.web.intake import read_bytes
+from shared.web.operations import ANYONE, DATABASE_PROBLEMS, Answers, Takes
 from shared.web.routes import Routes
 from shared.web.shapes.hooks import HookAnswer
 
@@ -28,7 +29,15 @@ _DESK = "syncline_hook_desk"
         {
             HTTPStatus.UNAUTHORIZED: ("hook_refused",),
             HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited",),
-            HTTPStatus.SERVICE_UNAVAILABLE: ("database_unavailable",),
+            **DATABASE_PROBLEMS,
+        },
+    ),
+    Takes(
+        is_raw=True,
+        headers={
+            "webhook-id": "The message's own id: a repeat of it is answered and does nothing.",
+            "webhook-timestamp": "When it was sent, in seconds since 1970.",
+            "webhook-signature": "`v1,` and the signature in base64; several are apart by spaces.",
         },
     ),
 )
@@ -39,8 +48,8 @@ def receive(hook: uuid.UUID) -> dict[str, Any]:
     the endpoint's secret in the header that was chosen for it. Its body, of any type and up to
     1 MiB, is looked at for the signature and kept nowhere.
     """
-    result = receive_hook(_desk(), hook, _header, request.get_data(cache=False))
-    return {"result": HookResult(result)}
+    receipt = receive_hook(_desk(), hook, _header, read_bytes())
+    return {"result": receipt.result, "waits_for": receipt.waits_for}
 
 
 def _header(name: str) -> str:

@@ -8,7 +8,7 @@ from flask import Response, current_app, request
 from shared.errors import UnauthenticatedError
 from shared.flow.health import DeploymentFigures
 from shared.web.auth import wiring
-from shared.web.operations import ANYONE, Answers
+from shared.web.operations import ANYONE, DATABASE_PROBLEMS, Answers, Takes
 from shared.web.routes import Routes
 
 routes = Routes("metrics", "", tag="Health")
@@ -21,14 +21,8 @@ _FIGURES = "syncline_figures"
     "/metrics",
     "read_metrics",
     ANYONE,
-    Answers(
-        HTTPStatus.OK,
-        problems={
-            HTTPStatus.UNAUTHORIZED: ("unauthenticated",),
-            HTTPStatus.SERVICE_UNAVAILABLE: ("database_unavailable",),
-        },
-        media_type="text/plain",
-    ),
+    Answers(HTTPStatus.OK, problems=DATABASE_PROBLEMS, media_type="text/plain"),
+    Takes(operator_token=True),
 )
 def scrape() -> Response:
     """Tell the figures of the deployment in Prometheus's form.

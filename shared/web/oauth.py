@@ -5,6 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.flow.oauth_begin import Reception, begin_authorization
 from shared.web.auth import principal, wiring
 from shared.web.bodies import AuthorizeBody
@@ -13,7 +14,9 @@ from shared.web.present import instant
 from shared.web.routes import Routes
 from shared.web.shapes.connectors import Authorization
 
-routes = Routes("oauth", "/api/v2/connectors/<uuid:connector>", tag="Connectors")
+routes = Routes(
+    "oauth", "/api/v2/connectors/<uuid:connector>", tag="Connectors", changes=ObjectKind.CONNECTOR
+)
 
 
 # Without Idempotency-Key: who has the address of the answer can go there in a person's place.

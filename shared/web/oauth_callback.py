@@ -15,16 +15,17 @@ from shared.egress.addresses import AddressPolicy
 from shared.egress.guard import Guard
 from shared.errors import BusyError, SynclineError
 from shared.flow.gate import Gate
+from shared.flow.oauth_endings import Ending
 from shared.flow.oauth_finish import (
     UNKNOWN,
     Callback,
-    Ending,
     Finished,
     Office,
     finish_authorization,
 )
 from shared.flow.schedules import Planner
 from shared.logs import bind_trace, class_and_place, log_event
+from shared.web.origin import origin_in
 from shared.wiring import Wiring
 
 _log = logging.getLogger(__name__)
@@ -67,7 +68,8 @@ def answer_callback(wiring: Wiring, request: Request) -> Response:
         return _page(405, "Not allowed", "Open this address in a browser.", {"Allow": "GET"})
     try:
         callback = _callback(request.args)
-        finished = UNKNOWN if callback is None else finish_authorization(_office(wiring), callback)
+        office = _office(wiring, request)
+        finished = UNKNOWN if callback is None else finish_authorization(office, callback)
     except BusyError as error:
         headers = {"Retry-After": f"{error.retry_after.total_seconds():.0f}"}
         return _page(429, "Not connected yet", f"{error} Reload this page for that.", headers)
@@ -100,10 +102,11 @@ def _callback(given: MultiDict[str, str]) -> Callback | None:
     return Callback(state, None if error is not None else code, error, issuer)
 
 
-def _office(wiring: Wiring) -> Office:
+def _office(wiring: Wiring, request: Request) -> Office:
     settings = wiring.settings
     planner = Planner(wiring.engine, wiring.open_queue, settings.look_ahead)
-    return Office(planner, wiring.key, Guard(AddressPolicy(settings.allowed_networks)), _gate)
+    guard = Guard(AddressPolicy(settings.allowed_networks))
+    return Office(planner, wiring.key, guard, _gate, origin_in(request, settings.proxies))
 
 
 def _answer(wiring: Wiring, finished: Finished) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from shared.web.operations import ANYONE, Operation
+from shared.web.operations import ANYONE, Answers, Operation
 from shared.web.refusals import refusals_of
 from shared.web.repeats import HEADER, KEY_PATTERN, REPLAYED, InProgressError
 from shared.web.shapes.base import Problem
@@ -91,7 +91,22 @@ def describe(operations: Iterable[Operation]) -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "description": "An API key of a workspace: `syn_…`.",
-                }
+                },
+                "operator_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "The token of whoever runs the deployment.",
+                },
+                "bearer_token": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": (
+                        "A token of a person, of an issuer that the deployment trusts. Who is a"
+                        " member of several workspaces names one, by its id, in the header"
+                        " `Syncline-Workspace`."
+                    ),
+                },
             },
         },
     }
@@ -107,14 +122,15 @@ def _types_of(operations: Iterable[Operation]) -> Iterable[tuple[Any, Any]]:
 
 
 def _operation(operation: Operation, schemas: _Schemas) -> Schema:
-    is_open = operation.access == ANYONE
-    role = "Open to everybody." if is_open else f"Needs the role {operation.access}."
+    role = f"Needs the role {operation.access}."
+    if operation.access == ANYONE:
+        role = "" if operation.takes.operator_token else "Open to everybody."
     shown: Schema = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": f"{operation.description} {role}".strip(),
-        "security": [] if is_open else [{"api_key": []}],
+        "security": _security(operation),
         "parameters": [*_path_parameters(operation), *_query(operation), *_headers(operation)],
         "responses": _responses(operation, schemas),
     }
@@ -130,7 +146,15 @@ def _operation(operation: Operation, schemas: _Schemas) -> Schema:
             "required": not takes.body_is_optional,
             "content": {"application/json": content},
         }
+    elif takes.is_raw:
+        shown["requestBody"] = {"required": False, "content": {"*/*": {"schema": {}}}}
     return shown
+
+
+def _security(operation: Operation) -> list[Schema]:
+    if operation.access != ANYONE:
+        return [{"api_key": []}, {"bearer_token": []}]
+    return [{"operator_token": []}] if operation.takes.operator_token else []
 
 
 def _path_parameters(operation: Operation) -> list[Schema]:
@@ -183,6 +207,8 @@ def _headers(operation: Operation) -> list[Schema]:
     if _is_tagged(operation) and operation.method == "GET":
         description = "The ETag that is there already: answered with 304 if nothing changed."
         found.append(_header("If-None-Match", {"type": "string"}, description))
+    for name, purpose in operation.takes.headers.items():
+        found.append(_header(name, {"type": "string"}, purpose))
     return found
 
 
@@ -199,7 +225,8 @@ def _header(name: str, schema: Schema, description: str) -> Schema:
 def _is_tagged(operation: Operation) -> bool:
     answers = operation.answers
     is_read = operation.method == "GET" and operation.access != ANYONE
-    return answers.shape is not None and (is_read or answers.version is not None)
+    has_version = answers.shape is not None and (is_read or answers.version is not None)
+    return has_version or answers.is_tagged
 
 
 def _responses(operation: Operation, schemas: _Schemas) -> Schema:
@@ -222,14 +249,18 @@ def _answer(operation: Operation, schemas: _Schemas) -> Schema:
     names = ["X-Request-Id"]
     if _is_tagged(operation):
         names.append("ETag")
-    if answers.status in (HTTPStatus.CREATED, HTTPStatus.ACCEPTED) and operation.takes.key:
-        names += ["Location", REPLAYED]
+    if operation.takes.query is not None and "cursor" in operation.takes.query.model_fields:
+        names.append("Link")
+    if answers.location:
+        names.append("Location")
+    if operation.takes.key:
+        names.append(REPLAYED)
     shown: Schema = {"description": answers.status.phrase, "headers": _answer_headers(*names)}
     if answers.shape is not None:
         shown["content"] = {answers.media_type: {"schema": schemas.of_answer(answers.shape)}}
     elif answers.status != HTTPStatus.NO_CONTENT:
         shown["content"] = {
-            media_type: {"schema": {"type": "string"}}
+            media_type: _text(answers, media_type)
             for media_type in (answers.media_type, *answers.other_media_types)
         }
     if answers.links:
@@ -243,6 +274,12 @@ def _answer(operation: Operation, schemas: _Schemas) -> Schema:
             for link in answers.links
         }
     return shown
+
+
+def _text(answers: Answers, media_type: str) -> Schema:
+    shown: Schema = {"schema": {"type": "string"}}
+    example = answers.examples.get(media_type)
+    return shown if example is None else {**shown, "example": example}
 
 
 def _answer_headers(*names: str) -> Schema:

@@ -12,7 +12,9 @@ from typing import Any, Final, Literal
 from flask import Flask
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.errors import ConfigurationError
+from shared.store.troubles import Trouble
 from shared.web.bodies import Body
 from shared.web.queries import Query
 
@@ -22,6 +24,9 @@ ANYONE: Final = "anyone"
 """In place of a role: the route is open, and knows no caller."""
 
 Access = Role | Literal["anyone"]
+
+DATABASE_PROBLEMS: Final = {HTTPStatus.SERVICE_UNAVAILABLE: (Trouble.BUSY, Trouble.UNAVAILABLE)}
+"""How routes refuse that need the database."""
 
 SOURCE_PROBLEMS: Final = {
     HTTPStatus.FAILED_DEPENDENCY: ("source_unavailable", "authorization", "configuration")
@@ -55,6 +60,12 @@ class Takes:
     """A repeated Idempotency-Key gets the answer of the first request."""
     premise: bool = False
     """If-Match is compared in the transaction of the change."""
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Other headers that the view reads, and what they are for."""
+    is_raw: bool = False
+    """The body is any bytes, which the view reads by itself."""
+    operator_token: bool = False
+    """Of an open route: the view wants the token of whoever runs the deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +84,17 @@ class Answers:
     version: Callable[[Mapping[str, Any]], object] | None = None
     """What If-Match compares, from the answer; where it is None, ETag is of the bytes alone."""
     links: tuple[Link, ...] = ()
+    shown_once: tuple[str, ...] = ()
+    """Fields that are secret: an answer to a repeated request has null in their place."""
     media_type: str = "application/json"
     other_media_types: tuple[str, ...] = ()
     """Of texts that the caller can choose instead."""
+    examples: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Texts that are answered, by media type."""
+    location: bool = False
+    """Location says where to read what was made."""
+    is_tagged: bool = False
+    """The view itself sends an ETag, and 304 to whoever has the answer already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +110,8 @@ class Operation:
     access: Access
     takes: Takes
     answers: Answers
+    changes: ObjectKind | None = None
+    """What it changes; None if it only reads or asks."""
 
 
 def operation_of(view: View) -> Operation | None:

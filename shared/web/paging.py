@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from shared.store.rows import Row
-from shared.web.queries import encode_cursor
+from shared.web.cursors import encode_cursor
 
 
 def page(

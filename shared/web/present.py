@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.domain.dataset import dataset_name
 from shared.domain.next_run import find_next_run
-from shared.domain.outlook import is_paused, outlook
+from shared.domain.outlook import Outlook, OutlookKind, is_paused, outlook
 from shared.domain.recurrence import Recurrence
 from shared.domain.run import RunStatus
 from shared.domain.schedule import UNTIL_RESUMED, RecurrenceFields, Schedule, build_recurrence
@@ -63,6 +63,7 @@ def present_schedule(row: Row) -> dict[str, Any]:
         "last_run_status": row["last_run_status"],
         "last_run_error": row["last_run_error"],
         "last_run_records_synced": row["last_run_records_synced"],
+        "change_reported_at": instant(row["change_reported_at"]),
         "version": row["version"],
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),
@@ -121,7 +122,7 @@ def _present_future(row: Row) -> dict[str, Any]:
     recurrence = _recurrence(schedule.recurrence)
     return {
         "recurrence_description": None if recurrence is None else recurrence.describe(),
-        "next_scheduled_at": instant(_next_period(row, schedule, recurrence)),
+        "next_scheduled_at": instant(_next_period(row, schedule, recurrence, foreseen)),
         "outlook": {"kind": foreseen.kind, "at": instant(foreseen.at), "text": foreseen.text},
         "is_paused": has_pause,
         "paused_until": instant(row["paused_until"]) if has_end else None,
@@ -136,13 +137,17 @@ def _recurrence(fields: RecurrenceFields) -> Recurrence | None:
         return None
 
 
-def _next_period(row: Row, schedule: Schedule, recurrence: Recurrence | None) -> datetime | None:
+def _next_period(
+    row: Row, schedule: Schedule, recurrence: Recurrence | None, foreseen: Outlook
+) -> datetime | None:
     """Return the next period that is to run, planned already or not; None while none is."""
     if row["next_scheduled_at"] is None or recurrence is None:
         return None
     now, period_at = row["as_of"], row["run_period_at"]
     if row["run_status"] == RunStatus.SCHEDULED and period_at is not None and period_at > now:
         return period_at
+    if row["run_status"] is None and foreseen.kind is OutlookKind.PLANNED:
+        return foreseen.period_at  # found a moment ago, and finding it is most of the work of a row
     # The table's own next period is the first without a run row, which may be a later one; but
     # where no run is left, somebody cancelled those that were planned ahead.
     mark = now if row["run_status"] is not None else max(now, schedule.planned_through)

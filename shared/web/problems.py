@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from datetime import timedelta
 
-from flask import Flask, Response, json
+from flask import Flask, Response, g, json
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from sqlalchemy.exc import DBAPIError
@@ -14,9 +14,11 @@ from werkzeug.exceptions import HTTPException
 
 from shared.domain.run import Reason
 from shared.errors import (
+    ISSUER_UNAVAILABLE,
     BusyError,
     ConfigurationError,
     ConflictError,
+    CredentialsError,
     ForbiddenError,
     InvalidInputError,
     NotFoundError,
@@ -29,7 +31,9 @@ from shared.errors import (
 from shared.flow.cancel import RunEndedError
 from shared.flow.trigger import RunActiveError
 from shared.logs import class_and_place, log_event
-from shared.web.headers import request_id
+from shared.store.troubles import Trouble, trouble_of
+from shared.store.violations import violation_of
+from shared.web.origin import request_id
 from shared.web.repeats import InProgressError
 from shared.web.strict_json import to_pointer
 
@@ -41,6 +45,11 @@ _OUR_WORDS = "Value error, "
 """What pydantic puts before sentences that are our own."""
 _SOON = timedelta(seconds=1)
 _LATER = timedelta(seconds=5)
+_TROUBLES: Mapping[Trouble, tuple[str, timedelta]] = {
+    Trouble.BUSY: ("Others hold what this request needs, or it took too long: ask again.", _SOON),
+    Trouble.UNAVAILABLE: ("The database did not answer: ask again in some seconds.", _LATER),
+}
+"""What to do about trouble with the database, and after how long."""
 
 _STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
     InvalidInputError: (422, "The input breaks rules"),
@@ -54,11 +63,13 @@ _STATUS: Mapping[type[SynclineError], tuple[int, str]] = {
     PermanentError: (424, "The source cannot be read"),
     TransientError: (424, "The source cannot be read now"),
 }
+_REALM = 'Bearer realm="syncline"'
 _BROKEN = (500, "Internal error")
 _LOGGED = "Something broke on our side; it is logged."
 _UNAVAILABLE = (503, "Not available now")
 _OF_OURS = frozenset(
     {Reason.DATASET_UNAVAILABLE, Reason.DATASET_BUSY, _OURS, ConfigurationError.code}
+    | {ISSUER_UNAVAILABLE}
 )
 """Codes of trouble that is the deployment's, whichever error brings it."""
 _PAUSE = timedelta(seconds=30)
@@ -95,6 +106,7 @@ def register_problems(app: Flask) -> None:
 
 def problem(status: int, title: str, code: str, detail: str, **more: object) -> Response:
     """Return one problem as a response."""
+    g.problem_code = code
     body = {"type": "about:blank", "title": title, "status": status, "code": code, **more}
     body |= {"detail": detail[:_MAX_DETAIL], "request_id": request_id()}
     return Response(json.dumps(body), status=status, mimetype="application/problem+json")
@@ -150,8 +162,8 @@ def _more(error: SynclineError) -> dict[str, object]:
 
 def _headers(error: SynclineError, status: int) -> Mapping[str, str]:
     match error:
-        case UnauthenticatedError():
-            return {"WWW-Authenticate": 'Bearer realm="syncline"'}
+        case UnauthenticatedError() | ForbiddenError():
+            return {"WWW-Authenticate": _challenge(error)}
         case BusyError():
             return _after(error.retry_after)
         case InProgressError():
@@ -160,6 +172,17 @@ def _headers(error: SynclineError, status: int) -> Mapping[str, str]:
             return _after(error.retry_after or _PAUSE)
         case _:
             return {}  # where only a person can help, no time is told
+
+
+def _challenge(error: UnauthenticatedError | ForbiddenError) -> str:
+    """Return what RFC 6750 has a client know: nothing more if it showed no credentials at all."""
+    match error:
+        case CredentialsError():
+            return f'{_REALM}, error="invalid_token"'
+        case UnauthenticatedError():
+            return _REALM
+        case ForbiddenError():
+            return f'{_REALM}, error="insufficient_scope"'
 
 
 def _after(pause: timedelta) -> Mapping[str, str]:
@@ -194,13 +217,23 @@ def _http(error: HTTPException) -> Response:
 
 
 def _database(error: DBAPIError | PoolTimeoutError) -> Response:
-    """Answer that the database is away, if it is; else something of ours is broken."""
-    if isinstance(error, DBAPIError) and not error.connection_invalidated:
+    """Answer that the database is away or busy, if it is; else something of ours is broken."""
+    trouble = trouble_of(error)
+    if trouble is None:
         return _unknown(error)
-    _log_failure(error)
-    detail = "The database did not answer: ask again in some seconds."
-    response = problem(*_UNAVAILABLE, "database_unavailable", detail)
-    response.headers.update(_after(_LATER))
+    log_event(
+        _log,
+        logging.WARNING,
+        "database_trouble",
+        "The database did not do what a request asked of it",
+        code=trouble,
+        error_class=class_and_place(error),
+        sqlstate=violation_of(error).sqlstate if isinstance(error, DBAPIError) else None,
+        request_id=request_id(),
+    )
+    detail, pause = _TROUBLES[trouble]
+    response = problem(*_UNAVAILABLE, trouble, detail)
+    response.headers.update(_after(pause))
     return response
 
 

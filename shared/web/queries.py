@@ -1,8 +1,7 @@
 """What the API accepts behind the `?`: one model a route; unknown parameters are refused."""
 
-import base64
-import binascii
 import re
+import uuid
 from collections.abc import Callable
 from typing import Annotated, Any, LiteralString
 
@@ -10,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 from pydantic_core import PydanticCustomError
 
 from shared.domain.recurrence import MAX_PREVIEW
+from shared.web.cursors import HINT, CursorError, decode_cursor
 
 DEFAULT_PREVIEW = 10
 """How many periods a preview shows unless it is told."""
@@ -17,9 +17,7 @@ DEFAULT_PREVIEW = 10
 _DEFAULT_LIMIT = 50
 _MAX_LIMIT = 200
 _NUMBER_FORM = re.compile(r"[0-9]{1,3}")
-_KEY_BYTES = 8
-_LARGEST_FIRST_BYTE = 0x7F
-_CURSOR_PATTERN = "^[A-Za-z0-9_-]{11}=$"
+_CURSOR_PATTERN = "^[A-Za-z0-9_-]{32}$"
 
 
 class Query(BaseModel):
@@ -32,22 +30,13 @@ class NoQuery(Query):
     """Nothing."""
 
 
-def encode_cursor(key: int) -> str:
-    """Return the opaque text for an internal key, a positive bigint."""
-    return base64.urlsafe_b64encode(key.to_bytes(_KEY_BYTES, "big")).decode()
-
-
 def _decode_cursor(text: object) -> int:
     try:
-        key = base64.b64decode(str(text).encode("ascii"), altchars=b"-_", validate=True)
-    except (ValueError, binascii.Error):
-        key = b""
-    # A key is a positive bigint: eight bytes of which the first bit is not set.
-    if len(key) != _KEY_BYTES or key[0] > _LARGEST_FIRST_BYTE:
-        raise PydanticCustomError(
-            "cursor_form", "it is not a cursor", {"hint": "Use `next_cursor` as it came."}
-        )
-    return int.from_bytes(key, "big")
+        [key] = decode_cursor(str(text), 1)
+    except CursorError as error:
+        about = {"reason": str(error), "hint": HINT}
+        raise PydanticCustomError("cursor_form", "{reason}", about) from None
+    return key
 
 
 def _number(code: LiteralString, largest: int) -> Callable[[object], int]:
@@ -83,6 +72,12 @@ class PageQuery(Query):
 
     limit: Limit = _DEFAULT_LIMIT
     cursor: Cursor | None = None
+
+
+class OfConnectorQuery(PageQuery):
+    """Which page, and of which connector."""
+
+    connector_id: uuid.UUID | None = None
 
 
 class DueQuery(Query):

@@ -1,20 +1,28 @@
 """How a route may refuse: its own problems, and those that follow from what it takes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 
-from shared.web.operations import ANYONE, Operation
+from shared.errors import ISSUER_UNAVAILABLE
+from shared.web.operations import ANYONE, DATABASE_PROBLEMS, Operation
 from shared.web.repeats import InProgressError
 
 _OF_EVERY_CALLER: Mapping[HTTPStatus, tuple[str, ...]] = {
     HTTPStatus.UNAUTHORIZED: ("unauthenticated", "workspace_deleted"),
-    HTTPStatus.FORBIDDEN: ("forbidden", "workspace_disabled"),
+    HTTPStatus.FORBIDDEN: (
+        "forbidden",
+        "invitation_open",
+        "not_a_member",
+        "workspace_disabled",
+    ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("invalid_input",),
-    HTTPStatus.SERVICE_UNAVAILABLE: ("database_unavailable",),
+    HTTPStatus.SERVICE_UNAVAILABLE: (ISSUER_UNAVAILABLE,),
 }
-_OF_A_BODY: Mapping[HTTPStatus, tuple[str, ...]] = {
-    HTTPStatus.BAD_REQUEST: ("bad_request",),
+_OF_ANY_BODY: Mapping[HTTPStatus, tuple[str, ...]] = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("content_too_large",),
+}
+_OF_JSON: Mapping[HTTPStatus, tuple[str, ...]] = {
+    HTTPStatus.BAD_REQUEST: ("bad_request",),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("unsupported_media_type",),
 }
 
@@ -22,26 +30,30 @@ _OF_A_BODY: Mapping[HTTPStatus, tuple[str, ...]] = {
 def refusals_of(operation: Operation) -> dict[HTTPStatus, set[str]]:
     """Return the codes of a route's problems, by status."""
     found: dict[HTTPStatus, set[str]] = {}
-
-    def add(more: Mapping[HTTPStatus, tuple[str, ...]]) -> None:
-        for status, codes in more.items():
+    for some in _sets_of(operation):
+        for status, codes in some.items():
             found.setdefault(status, set()).update(codes)
-
-    takes = operation.takes
-    add(operation.answers.problems)
-    add({HTTPStatus.INTERNAL_SERVER_ERROR: ("internal",)})
-    if operation.access != ANYONE:
-        add(_OF_EVERY_CALLER)
-    if "<" in operation.path:
-        add({HTTPStatus.NOT_FOUND: ("not_found",)})
-    if operation.method in ("POST", "PUT", "PATCH"):
-        add(_OF_A_BODY)
-    if takes.premise:
-        add({HTTPStatus.PRECONDITION_FAILED: ("precondition_failed",)})
-    if takes.key:
-        add({HTTPStatus.CONFLICT: (InProgressError.code,)})
     return {
         status: codes
         for status, codes in found.items()
         if status not in operation.answers.otherwise
     }
+
+
+def _sets_of(operation: Operation) -> Iterator[Mapping[HTTPStatus, tuple[str, ...]]]:
+    takes, has_caller = operation.takes, operation.access != ANYONE
+    has_json = operation.method in ("POST", "PUT", "PATCH") and not takes.is_raw
+    yield operation.answers.problems
+    yield {HTTPStatus.INTERNAL_SERVER_ERROR: ("internal",)}
+    yield from (_OF_EVERY_CALLER, DATABASE_PROBLEMS) if has_caller else ()
+    yield from (_OF_ANY_BODY, _OF_JSON) if has_json else ()
+    if takes.is_raw:
+        yield _OF_ANY_BODY
+    if takes.operator_token:
+        yield {HTTPStatus.UNAUTHORIZED: ("unauthenticated",)}
+    if "<" in operation.path:
+        yield {HTTPStatus.NOT_FOUND: ("not_found",)}
+    if takes.premise:
+        yield {HTTPStatus.PRECONDITION_FAILED: ("precondition_failed",)}
+    if takes.key:
+        yield {HTTPStatus.CONFLICT: (InProgressError.code,)}

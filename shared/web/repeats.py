@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable
 from uuid import UUID
 
-from flask import Response, g, request
+from flask import Response, g, json, request
 
-from shared.errors import ConflictError, InvalidInputError, Problem, SynclineError
+from shared.errors import ConflictError, InvalidInputError, Problem, SynclineError, TransientError
 from shared.store.engine import single_statements
 from shared.store.requests import (
     RequestClaim,
@@ -26,7 +26,7 @@ from shared.store.requests import (
 )
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
-from shared.web.operations import Operation
+from shared.web.operations import ANYONE, Operation
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -46,12 +46,15 @@ class InProgressError(ConflictError):
 def once(operation: Operation, carry_out: Callable[[], Response]) -> Response:
     """Carry out a request, or answer as the first with its key was answered.
 
-    Raises `InvalidInputError` for a key that cannot be one or was used for something else, and
-    `InProgressError` while the first is under way.
+    Raises `InvalidInputError` for a key that cannot be one, was used for something else, or that
+    the route would not heed, and `InProgressError` while the first is under way. What only reads,
+    and what sources call, lets the header pass.
     """
     text = request.headers.get(HEADER)
-    if text is None or not operation.takes.key:
+    if text is None or operation.access == ANYONE or operation.method == "GET":
         return carry_out()
+    if not operation.takes.key:
+        raise _refused("idempotency_key_not_taken", "this operation takes none", "Leave it out.")
     key = _key_of(operation, text)
     with single_statements(wiring().engine) as connection:
         claim = claim_request(connection, key)
@@ -60,6 +63,9 @@ def once(operation: Operation, carry_out: Callable[[], Response]) -> Response:
     g.resource_id = claim.resource_id
     try:
         response = carry_out()
+    except TransientError:
+        _let_go(claim, is_unchanged=False)  # a part of it may be done
+        raise
     except SynclineError:
         _let_go(claim, is_unchanged=True)
         raise
@@ -76,7 +82,7 @@ def once(operation: Operation, carry_out: Callable[[], Response]) -> Response:
             claim,
             status=response.status_code,
             headers=kept,
-            body=response.get_data(as_text=True),
+            body=_kept_body(operation, response),
         )
     return response
 
@@ -88,13 +94,10 @@ def resource_id() -> UUID | None:
 
 def _key_of(operation: Operation, text: str) -> RequestKey:
     if not _KEY_FORM.fullmatch(text):
-        raise InvalidInputError(
-            Problem(
-                HEADER,
-                "idempotency_key_form",
-                "it is not 1 to 255 visible ASCII characters",
-                "Use a random UUID.",
-            )
+        raise _refused(
+            "idempotency_key_form",
+            "it is not 1 to 255 visible ASCII characters",
+            "Use a random UUID.",
         )
     secret = text.encode()
     asked = b"\n".join((request.full_path.encode(), request.get_data()))
@@ -106,21 +109,30 @@ def _key_of(operation: Operation, text: str) -> RequestKey:
     )
 
 
+def _kept_body(operation: Operation, response: Response) -> str:
+    """Return an answer as it may be stored: without what is shown once."""
+    text = response.get_data(as_text=True)
+    if not operation.answers.shown_once:
+        return text
+    return json.dumps({**json.loads(text), **dict.fromkeys(operation.answers.shown_once)})
+
+
 def _first_answer(row: Row | None, key: RequestKey) -> Response:
     if row is not None and not hmac.compare_digest(row["fingerprint"], key.fingerprint):
-        raise InvalidInputError(
-            Problem(
-                HEADER,
-                "idempotency_key_reused",
-                "it was used for another request",
-                "Use a new key for each request that is to do something.",
-            )
+        raise _refused(
+            "idempotency_key_reused",
+            "it was used for another request",
+            "Use a new key for each request that is to do something.",
         )
     if row is None or row["status"] is None:
         raise InProgressError("The first request with this key is still under way: ask again.")
     response = Response(row["body"], status=row["status"], headers=row["headers"])
     response.headers[REPLAYED] = "true"
     return response
+
+
+def _refused(code: str, reason: str, hint: str) -> InvalidInputError:
+    return InvalidInputError(Problem(HEADER, code, reason, hint))
 
 
 def _let_go(claim: RequestClaim, *, is_unchanged: bool) -> None:

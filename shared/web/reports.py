@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, cast
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.domain.reporting import Settlement
 from shared.flow.reports import Desk, correct_report, list_reports, settle_report
 from shared.store.rows import Row
@@ -16,10 +17,16 @@ from shared.web.operations import DATASET_PROBLEMS, Answers, Takes
 from shared.web.paging import page
 from shared.web.present import instant
 from shared.web.queries import PageQuery
+from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.datasets import ReportActedOn, Reports
 
-routes = Routes("reports", "/api/v2/connectors/<uuid:connector>/reports", tag="Datasets")
+routes = Routes(
+    "reports",
+    "/api/v2/connectors/<uuid:connector>/reports",
+    tag="Datasets",
+    changes=ObjectKind.REPORT,
+)
 
 _NOT_HERE = "reports_need_postgresql"
 _INSTANTS = ("asked_at", "settled_at", "created_at", "sent_at", "answered_at")
@@ -64,7 +71,12 @@ def act(connector: uuid.UUID, body: ReportActBody) -> tuple[dict[str, Any], int]
     """Ask for a corrected report of a period, or settle one of which nobody knows the fate."""
     if body.settle is None:
         done = correct_report(
-            _desk(), principal(), connector, period=body.period, why=body.reason or ""
+            _desk(),
+            principal(),
+            connector,
+            period=body.period,
+            why=body.reason or "",
+            request=resource_id(),
         )
     else:
         done = settle_report(
@@ -74,6 +86,7 @@ def act(connector: uuid.UUID, body: ReportActBody) -> tuple[dict[str, Any], int]
             period=body.period,
             settlement=Settlement(body.settle),
             why=body.reason,
+            request=resource_id(),
         )
     run = None if done.run is None else str(done.run)
     shown = _present(cast("Row", asdict(done.receipt)))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from flask import Blueprint
 
+from shared.domain.audit import ObjectKind
 from shared.errors import ConfigurationError
 from shared.web.operations import Access, Answers, Operation, Takes, View
 from shared.web.serving import serve
@@ -18,12 +19,19 @@ _TAKES_NOTHING = Takes()
 
 
 class Routes:
-    """The routes of one kind of thing; `tag` is what the docs call the kind."""
+    """The routes of one kind of thing; `tag` is what the docs call the kind.
 
-    def __init__(self, name: str, prefix: str, *, tag: str) -> None:
+    `changes` is what all of them change that do not only read; the audit log keeps it. None is for
+    routes that change nothing.
+    """
+
+    def __init__(
+        self, name: str, prefix: str, *, tag: str, changes: ObjectKind | None = None
+    ) -> None:
         self.blueprint = Blueprint(name, __name__, url_prefix=prefix or None)
         self._prefix = prefix
         self._tag = tag
+        self._changes = changes
 
     def on(
         self,
@@ -55,6 +63,7 @@ class Routes:
                 access=access,
                 takes=takes,
                 answers=answers,
+                changes=None if method == "GET" else self._changes,
             )
             served = serve(operation, view)
             self.blueprint.add_url_rule(path, view.__name__, served, methods=[method])

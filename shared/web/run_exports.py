@@ -6,13 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from flask import Response, json
+from flask import Response, json, request
 
 from shared.domain.access import Role
 from shared.domain.csv_cells import safe_cell
 from shared.flow.export import export_runs
-from shared.store.rows import Row
 from shared.web.auth import principal, wiring
+from shared.web.examples import EXPORTS
+from shared.web.exports import Pages, streamed
 from shared.web.operations import Answers, Takes
 from shared.web.present import present_run
 from shared.web.routes import Routes
@@ -49,7 +50,9 @@ COLUMNS = (
 COMPLETE = "#complete"
 """The first cell of the last row of a CSV file that is whole; the second is the number of runs."""
 
-_Pages = Iterable[Sequence[Row]]
+_CSV = "text/csv"
+_JSON_LINES = ("application/jsonl", "application/x-ndjson")
+"""The first is what comes; whoever asks for the other gets it under that name."""
 
 
 @routes.on(
@@ -60,30 +63,44 @@ _Pages = Iterable[Sequence[Row]]
     Answers(
         HTTPStatus.OK,
         problems={HTTPStatus.NOT_FOUND: ("not_found",)},
-        media_type="text/csv",
-        other_media_types=("application/jsonl",),
+        media_type=_CSV,
+        other_media_types=_JSON_LINES,
+        examples=EXPORTS,
     ),
     Takes(query=ExportQuery),
 )
 def export(query: ExportQuery) -> Response:
     """Export the runs of a filter, newest first, back to the end of the workspace's retention.
 
-    With `format=jsonl` each line is a run (application/jsonl). The answer is streamed, without a
-    length: a whole one ends with a row `#complete,<runs>`, or a line
-    `{"complete": true, "runs": <runs>}`. One without it was cut off.
+    As CSV, or with `format=jsonl` as JSON lines, each of which is a run; without `format`, as
+    Accept says. The answer is streamed, without a length: a whole one ends with a row
+    `#complete,<runs>`, or a line `{"complete": true, "runs": <runs>}`. One without it was cut off.
     """
+    media_type = _media_type(query)
     pages = export_runs(wiring().engine, principal(), filter_of(query))
-    is_csv = query.format == "csv"
-    # Bytes of what was asked for, also while an error of ours ends it before its last line.
-    body = _as_csv(pages) if is_csv else _as_lines(pages)
+    is_csv = media_type == _CSV
     return Response(
-        body,
-        mimetype="text/csv" if is_csv else "application/jsonl",
-        headers={"Content-Disposition": f'attachment; filename="runs.{query.format}"'},
+        streamed(pages, _as_csv if is_csv else _as_lines),
+        mimetype=media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="runs.{"csv" if is_csv else "jsonl"}"',
+            "Vary": "Accept",
+        },
     )
 
 
-def _as_csv(pages: _Pages) -> Iterator[str]:
+def _media_type(query: ExportQuery) -> str:
+    match query.format:
+        case "csv":
+            return _CSV
+        case "jsonl":
+            return _JSON_LINES[0]
+        case None:
+            offered = (_CSV, *_JSON_LINES)
+            return request.accept_mimetypes.best_match(offered, default=_CSV) or _CSV
+
+
+def _as_csv(pages: Pages) -> Iterator[str]:
     yield _csv_text([COLUMNS])
     count = 0
     for page in pages:
@@ -102,7 +119,7 @@ def _csv_text(rows: Iterable[Sequence[object]]) -> str:
     return text.getvalue()
 
 
-def _as_lines(pages: _Pages) -> Iterator[str]:
+def _as_lines(pages: Pages) -> Iterator[str]:
     count = 0
     for page in pages:
         count += len(page)

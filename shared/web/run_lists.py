@@ -7,7 +7,7 @@ from shared.domain.access import Role
 from shared.domain.run_filter import RunFilter
 from shared.errors import NotFoundError
 from shared.store.engine import single_statements
-from shared.store.run_pages import find_scope, list_runs
+from shared.store.run_pages import find_scope, list_runs, snapshot_for
 from shared.web.auth import principal, wiring
 from shared.web.operations import Answers, Link, Takes
 from shared.web.present import present_run
@@ -46,6 +46,7 @@ def page_of_runs(wanted: RunFilter, query: HistoryQuery) -> dict[str, Any]:
         scope = find_scope(connection, principal().workspace_id, wanted)
         if scope is None:
             raise NotFoundError("There is no such connector or schedule.")
+    with snapshot_for(wiring().engine, scope) as connection:
         page = list_runs(connection, scope, after=decode_place(query.cursor), limit=query.limit)
     return {
         "items": [present_run(row) for row in page.rows],

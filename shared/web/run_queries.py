@@ -1,10 +1,6 @@
 """Which runs a request asks for: filters of lists and exports, and the cursor of their order."""
 
-import base64
-import binascii
-import struct
 import uuid
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -12,12 +8,15 @@ from pydantic import Field, StringConstraints
 from shared.domain.instants import parse_instant
 from shared.domain.run import RunStatus, TriggerType
 from shared.domain.run_filter import RunFilter, RunPlace
-from shared.errors import InvalidInputError, Problem
+from shared.web.cursors import (
+    decode_cursor,
+    encode_cursor,
+    read_cursor,
+    to_instant,
+    to_number,
+)
 from shared.web.queries import Limit, Query
 
-_CURSOR = struct.Struct(">qq")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _DEFAULT_LIMIT = 50
 
 Instant = Annotated[str, StringConstraints(max_length=40)]
@@ -50,7 +49,10 @@ class RunsQuery(HistoryQuery):
 class ExportQuery(Query):
     """Which runs of the workspace, and in which form."""
 
-    format: Literal["csv", "jsonl"] = "csv"
+    format: Annotated[
+        Literal["csv", "jsonl"] | None,
+        Field(description="What comes, whatever Accept says; without both, CSV."),
+    ] = None
     status: RunStatus | None = None
     reason: Annotated[str, StringConstraints(pattern="^[a-z_]{1,64}$")] | None = None
     trigger_type: TriggerType | None = None
@@ -76,21 +78,14 @@ def filter_of(query: HistoryQuery | ExportQuery, *, schedule: uuid.UUID | None =
 
 def encode_place(place: RunPlace | None) -> str | None:
     """Return the opaque text for a place, or None for none."""
-    if place is None:
-        return None
-    packed = _CURSOR.pack((place.created_at - _EPOCH) // _MICROSECOND, place.key)
-    return base64.urlsafe_b64encode(packed).decode()
+    return None if place is None else encode_cursor(to_number(place.created_at), place.key)
 
 
 def decode_place(cursor: str | None) -> RunPlace | None:
     """Return the place that a cursor stands for; raise `InvalidInputError` if it is none."""
-    if cursor is None:
-        return None
-    try:
-        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        microseconds, key = _CURSOR.unpack(packed)
-        return RunPlace(_EPOCH + microseconds * _MICROSECOND, key)
-    except (ValueError, OverflowError, binascii.Error, struct.error):
-        raise InvalidInputError(
-            Problem("cursor", "cursor_form", "it is not a cursor", "Use `next_cursor` as it came.")
-        ) from None
+    return read_cursor(cursor, _place)
+
+
+def _place(cursor: str) -> RunPlace:
+    created_at, key = decode_cursor(cursor, 2)
+    return RunPlace(to_instant(created_at), key)

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.flow.retry_run import retry_run
 from shared.web.auth import principal, wiring
 from shared.web.operations import Answers, Link, Takes
@@ -15,7 +16,7 @@ from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.runs import Run
 
-routes = Routes("run_retries", "/api/v2/runs", tag="Runs")
+routes = Routes("run_retries", "/api/v2/runs", tag="Runs", changes=ObjectKind.RUN)
 
 
 @routes.on(
@@ -30,6 +31,7 @@ routes = Routes("run_retries", "/api/v2/runs", tag="Runs")
             HTTPStatus.CONFLICT: ("run_not_repeatable", "run_active", "connector_unavailable"),
             HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited",),
         },
+        location=True,
         links=(Link("read_run", {"run": "/id"}), Link("cancel_run", {"run": "/id"})),
     ),
     Takes(key=True),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 
 from shared.domain.access import Role
 from shared.domain.attempts import Attempt, TimelineEvent, attempts_of
+from shared.domain.audit import ObjectKind
 from shared.errors import NotFoundError
 from shared.flow.cancel import cancel_run
 from shared.store.engine import single_statements
@@ -23,7 +24,7 @@ from shared.web.present import instant, present_event, present_run
 from shared.web.routes import Routes
 from shared.web.shapes.runs import RunWithTimeline
 
-routes = Routes("runs", "/api/v2/runs", tag="Runs")
+routes = Routes("runs", "/api/v2/runs", tag="Runs", changes=ObjectKind.RUN)
 
 
 def status_in(run: Mapping[str, Any]) -> object:

@@ -7,6 +7,7 @@ from typing import Any
 from flask import url_for
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.domain.instants import parse_instant
 from shared.errors import NotFoundError
 from shared.flow.pause import pause_schedule, resume_schedule
@@ -27,7 +28,7 @@ from shared.web.operations import Answers, Link, Takes
 from shared.web.paging import page
 from shared.web.planner import planner
 from shared.web.present import present_run, present_schedule
-from shared.web.queries import PageQuery
+from shared.web.queries import OfConnectorQuery
 from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.run_lists import page_of_runs
@@ -35,7 +36,7 @@ from shared.web.run_queries import HistoryQuery, filter_of
 from shared.web.shapes.runs import Run, Runs
 from shared.web.shapes.schedules import Schedule, Schedules
 
-routes = Routes("schedules", "/api/v2/sync-schedules", tag="Schedules")
+routes = Routes("schedules", "/api/v2/sync-schedules", tag="Schedules", changes=ObjectKind.SCHEDULE)
 
 _ONE = Answers(HTTPStatus.OK, Schedule, version=version_in)
 _ITS = {"schedule": "/id"}
@@ -54,6 +55,7 @@ _ITS = {"schedule": "/id"}
             HTTPStatus.CONFLICT: ("one_schedule_per_integration",),
         },
         version=version_in,
+        location=True,
         links=tuple(
             Link(operation, _ITS)
             for operation in (
@@ -87,14 +89,15 @@ def create(body: NewScheduleBody) -> tuple[dict[str, Any], int, dict[str, str]]:
     "list_schedules",
     Role.VIEWER,
     Answers(HTTPStatus.OK, Schedules, links=(Link("read_schedule", {"schedule": "/items/0/id"}),)),
-    Takes(query=PageQuery),
+    Takes(query=OfConnectorQuery),
 )
-def browse(query: PageQuery) -> dict[str, Any]:
-    """List the workspace's schedules, oldest first."""
+def browse(query: OfConnectorQuery) -> dict[str, Any]:
+    """List the schedules of the workspace, or that of one connector, oldest first."""
     with single_statements(wiring().engine) as connection:
         rows = list_schedules(
             connection,
             principal().workspace_id,
+            connector=query.connector_id,
             after_id=query.cursor or 0,
             limit=query.limit + 1,
         )
@@ -200,6 +203,7 @@ def resume(schedule: uuid.UUID) -> dict[str, Any]:
             HTTPStatus.CONFLICT: ("run_active", "connector_unavailable"),
             HTTPStatus.TOO_MANY_REQUESTS: ("rate_limited",),
         },
+        location=True,
         links=(Link("read_run", {"run": "/id"}), Link("cancel_run", {"run": "/id"})),
     ),
     Takes(key=True),

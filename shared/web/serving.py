@@ -5,7 +5,7 @@ from functools import wraps
 from typing import Any, cast
 from urllib.parse import urlencode
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 
 from shared.web.auth import admit
 from shared.web.etags import tag_answer
@@ -19,6 +19,7 @@ def serve(operation: Operation, view: View) -> View:
 
     @wraps(view)
     def served(**path: Any) -> Response:
+        g.operation = operation
         admit(operation.access)
         given = read_input(operation, path)
         return once(operation, lambda: _answer(operation, view(**path, **given)))

@@ -1,9 +1,6 @@
 """/api/v2/upcoming: what will run in the next hours, across schedules."""
 
-import base64
-import binascii
-import struct
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -11,10 +8,16 @@ from pydantic import Field, StringConstraints
 
 from shared.domain.access import Role
 from shared.domain.upcoming import Place, UpcomingPeriod
-from shared.errors import InvalidInputError, Problem
 from shared.flow.upcoming import MAX_HOURS, UpcomingFrom, upcoming
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
+from shared.web.cursors import (
+    decode_cursor,
+    encode_cursor,
+    read_cursor,
+    to_instant,
+    to_number,
+)
 from shared.web.operations import Answers, Takes
 from shared.web.present import instant
 from shared.web.queries import Limit, Query
@@ -22,10 +25,6 @@ from shared.web.routes import Routes
 from shared.web.shapes.upcoming import Upcoming
 
 routes = Routes("upcoming", "/api/v2/upcoming", tag="Schedules")
-
-_CURSOR = struct.Struct(">qqq")
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class UpcomingQuery(Query):
@@ -51,14 +50,14 @@ def browse(query: UpcomingQuery) -> dict[str, Any]:
 
     `waiting` has the runs that are written already, on the first page. `items` has the periods to
     come. A schedule with more than six of them is there once, where its first is, with their
-    `count`; and so is every schedule where more than 500 have a period within these hours.
+    `count`; and so is every schedule where more than 200 have a period within these hours.
     """
     page = upcoming(
         wiring().engine,
         principal(),
         horizon=timedelta(hours=query.hours),
         limit=query.limit,
-        after=None if query.cursor is None else _decode(query.cursor),
+        after=read_cursor(query.cursor, _decode),
     )
     place = page.next_place
     return {
@@ -102,21 +101,10 @@ def _present_run(row: Row) -> dict[str, Any]:
 
 
 def _encode(start: UpcomingFrom) -> str:
-    packed = _CURSOR.pack(
-        (start.place.period_at - _EPOCH) // _MICROSECOND,
-        start.place.schedule_key,
-        (start.until - _EPOCH) // _MICROSECOND,
-    )
-    return base64.urlsafe_b64encode(packed).decode()
+    place = start.place
+    return encode_cursor(to_number(place.period_at), place.schedule_key, to_number(start.until))
 
 
 def _decode(cursor: str) -> UpcomingFrom:
-    try:
-        packed = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-        period, key, until = _CURSOR.unpack(packed)
-        place = Place(_EPOCH + period * _MICROSECOND, key)
-        return UpcomingFrom(place, _EPOCH + until * _MICROSECOND)
-    except (ValueError, OverflowError, binascii.Error, struct.error):
-        raise InvalidInputError(
-            Problem("cursor", "cursor_form", "it is not a cursor", "Use `next_cursor` as it came.")
-        ) from None
+    period_at, key, until = decode_cursor(cursor, 3)
+    return UpcomingFrom(Place(to_instant(period_at), key), to_instant(until))

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.errors import NotFoundError
 from shared.flow.watermarks import reset_stream, set_watermark
 from shared.store.connectors import find_connector
@@ -22,7 +23,12 @@ from shared.web.present import instant
 from shared.web.routes import Routes
 from shared.web.shapes.connectors import Watermarks
 
-routes = Routes("watermarks", "/api/v2/connectors/<uuid:connector>/watermarks", tag="Connectors")
+routes = Routes(
+    "watermarks",
+    "/api/v2/connectors/<uuid:connector>/watermarks",
+    tag="Connectors",
+    changes=ObjectKind.WATERMARK,
+)
 
 _ACTIVE = {HTTPStatus.CONFLICT: ("run_active",)}
 _DIGEST_LENGTH = 16

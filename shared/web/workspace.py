@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from shared.domain.access import Role
+from shared.domain.audit import ObjectKind
 from shared.flow.health import WorkspaceHealth, health_of
 from shared.flow.workspace_settings import bounds_of, change_settings
 from shared.store.engine import single_statements
@@ -14,12 +15,13 @@ from shared.store.rows import Row
 from shared.store.workspace_settings import find_settings
 from shared.web.auth import principal, wiring
 from shared.web.bodies import Body, Name
+from shared.web.etags import premise, version_in
 from shared.web.operations import Answers, Takes
 from shared.web.present import instant
 from shared.web.routes import Routes
 from shared.web.shapes.workspace import Workspace, WorkspaceHealthAnswer
 
-routes = Routes("workspace", "/api/v2", tag="Workspace")
+routes = Routes("workspace", "/api/v2", tag="Workspace", changes=ObjectKind.WORKSPACE)
 
 Whole = Annotated[int, Field(strict=True)]
 
@@ -32,10 +34,18 @@ class WorkspaceChangesBody(Body):
     max_concurrent_syncs: Whole = 1
     minimum_interval_seconds: Whole = 60
     manual_triggers_per_minute: Whole = 60
-    retention_days: Whole = 90
+    retention_days: Annotated[
+        int,
+        Field(
+            strict=True, description="How far back exports of runs go; nothing is deleted by it."
+        ),
+    ] = 90
 
 
-@routes.on("GET", "/workspace", "read_workspace", Role.VIEWER, Answers(HTTPStatus.OK, Workspace))
+_ONE = Answers(HTTPStatus.OK, Workspace, version=version_in)
+
+
+@routes.on("GET", "/workspace", "read_workspace", Role.VIEWER, _ONE)
 def read() -> dict[str, Any]:
     """Read the settings of the workspace, and within which limits they may be set."""
     with single_statements(wiring().engine) as connection:
@@ -47,8 +57,12 @@ def read() -> dict[str, Any]:
     "/workspace",
     "change_workspace",
     Role.ADMIN,
-    Answers(HTTPStatus.OK, Workspace),
-    Takes(WorkspaceChangesBody, examples={"more room": {"max_concurrent_syncs": 10}}),
+    _ONE,
+    Takes(
+        WorkspaceChangesBody,
+        examples={"more room": {"max_concurrent_syncs": 10}},
+        premise=True,
+    ),
 )
 def change(body: WorkspaceChangesBody) -> dict[str, Any]:
     """Change settings of the workspace; the time zone is that of schedules to come."""
@@ -59,6 +73,7 @@ def change(body: WorkspaceChangesBody) -> dict[str, Any]:
         principal(),
         body.model_dump(exclude_unset=True),
         bounds_of(parts.settings.max_concurrent_syncs),
+        premise=premise(),
     )
     return _present(row)
 
@@ -82,6 +97,7 @@ def _present(row: Row) -> dict[str, Any]:
         "limits": {
             name: {"least": bound.least, "most": bound.most} for name, bound in bounds.items()
         },
+        "version": row["version"],
         "created_at": instant(row["created_at"]),
         "updated_at": instant(row["updated_at"]),
     }

@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
-from shared.domain.hooks import HookMessage, HookScheme, is_genuine, message_hash, new_secret
+from shared.domain.hooks import (
+    HookMessage,
+    HookScheme,
+    is_genuine,
+    may_hold_secret,
+    message_hash,
+    new_secret,
+)
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SECRET = new_secret(HookScheme.STANDARD, bytes(range(32)))
@@ -102,3 +109,26 @@ def test_a_message_is_remembered_by_its_id_alone() -> None:
     assert message_hash(signed("a")) == message_hash(signed("b"))
     assert message_hash(signed(message_id="a")) != message_hash(signed(message_id="b"))
     assert message_hash(replace(signed(), message_id="")) is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "Authorization",
+            "Content-Type",
+            "Cookie",
+            "Host",
+            "Idempotency-Key",
+            "Transfer-Encoding",
+        ),
+        *("traceparent", "TraceState", "webhook-id", "X-Forwarded-For", "X-Request-Id"),
+    ],
+)
+def test_a_header_that_means_something_else_holds_no_secret(name: str) -> None:
+    assert not may_hold_secret(name)
+
+
+@pytest.mark.parametrize("name", ["X-Webhook-Secret", "X-Gitlab-Token", "token"])
+def test_a_header_of_ones_own_holds_a_secret(name: str) -> None:
+    assert may_hold_secret(name)

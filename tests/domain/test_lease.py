@@ -14,6 +14,7 @@ def refused(**values: object) -> RefusedLease:
         "overlap_policy": OverlapPolicy.SKIP,
         "connector_is_usable": True,
         "is_too_early": False,
+        "is_halted": False,
         "overlaps": False,
         "another_waits": False,
         **values,
@@ -36,6 +37,7 @@ MANUAL = TriggerType.MANUAL
     ("facts", "fate"),
     [
         ({"connector_is_usable": False}, Reason.CONNECTOR_UNAVAILABLE),
+        ({"is_halted": True}, Reason.PAUSED),
         ({"is_too_early": True}, Wait.TOO_EARLY),
         ({"overlaps": True}, Reason.OVERLAP),
         ({"overlaps": True, "overlap_policy": QUEUE}, Wait.OVERLAP),

@@ -59,7 +59,8 @@ def test_only_scheduled_runs_are_not_interactive() -> None:
 
 
 def test_whatever_ends_a_run_that_may_have_started_has_a_sentence() -> None:
-    said = {reason for reason in Reason if reason.endswith(("_disabled", "_deleted", "_by_user"))}
+    ends = ("paused", "_disabled", "_deleted", "_by_user")
+    said = {reason for reason in Reason if reason.endswith(ends)}
     assert set(CANCELLATIONS) == said
     assert len(set(CANCELLATIONS.values())) == len(said)
     assert all(len(sentence) <= MAX_ERROR_CHARS for sentence in CANCELLATIONS.values())

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from standardwebhooks.webhooks import Webhook
 
 from shared.domain.hooks import HookScheme
-from shared.flow.hooks import HookDesk, HookResult, receive_hook
+from shared.flow.hooks import HookDesk, HookReceipt, HookResult, receive_hook
 from shared.flow.webhook_endpoints import create_endpoint
 from shared.gcp.local_key import LocalKey
 from shared.store.rows import Row
@@ -75,7 +75,19 @@ class Source:
         now: datetime | None = NOON,
         body: bytes = b"",
     ) -> HookResult:
-        """Send a message, a new one unless it has an id."""
+        """Send a message, a new one unless it has an id; return what becomes of it."""
+        return self.hands_in(desk, message_id, at=at, now=now, body=body).result
+
+    def hands_in(
+        self,
+        desk: HookDesk,
+        message_id: str | None = None,
+        *,
+        at: datetime = NOON,
+        now: datetime | None = NOON,
+        body: bytes = b"",
+    ) -> HookReceipt:
+        """Send a message, a new one unless it has an id; return all of the answer."""
         headers = self.headers(message_id or f"msg_{uuid4().hex}", at, body)
         return receive_hook(desk, self.endpoint, lambda n: headers.get(n, ""), body, now=now)
 

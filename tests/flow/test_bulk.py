@@ -1,16 +1,21 @@
 """Many schedules at once: each is answered by itself, and a dry run changes nothing."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from shared.domain.bulk import MAX_BULK, BulkAction, BulkItem, BulkResult
 from shared.domain.schedule import Frequency
 from shared.errors import InvalidInputError
+from shared.flow import bulk as bulk_flow
 from shared.flow.bulk import Bulk, act_on_schedules, schedules_of
+from shared.flow.pause import set_pauses
 from shared.flow.schedules import Planner
+from shared.store.engine import PROMPT, create_engine_for
 from shared.store.rows import Row
 from shared.store.schedule_filters import ScheduleFilter
 from tests.factories import Tenant, make_schedule, make_tenant, runs_of
@@ -129,3 +134,114 @@ def test_a_filter_of_more_schedules_than_a_call_takes_is_refused(
     with pytest.raises(InvalidInputError) as caught:
         schedules_of(planner, tenant.principal, ScheduleFilter())
     assert caught.value.problems[0].code == "bulk_size"
+
+
+@pytest.fixture
+def impatient(planner: Planner, database_url: str) -> Iterator[Planner]:
+    """Return a planner that does not wait long for others' locks."""
+    deadlines = replace(PROMPT, lock=timedelta(milliseconds=100))
+    engine = create_engine_for(database_url, deadlines=deadlines)
+    yield replace(planner, engine=engine)
+    engine.dispose()
+
+
+@pytest.mark.parametrize("action", [BulkAction.PAUSE, BulkAction.TRIGGER])
+def test_a_schedule_that_is_locked_is_told_and_harms_no_other(
+    engine: Engine, impatient: Planner, tenant: Tenant, action: BulkAction
+) -> None:
+    first, held, last = (manual(engine, tenant) for _ in range(3))
+    table, key = ("sync_schedule", "id")
+    if action is BulkAction.TRIGGER:
+        # A run of a connector that is deleted at this moment waits for it by its foreign key.
+        table, key = ("workspace_connector", "connector_id")
+    with engine.begin() as holding:
+        holding.execute(text(f"SELECT FROM {table} WHERE id = {held[key]} FOR UPDATE"))
+        items = act(
+            impatient, tenant, Bulk(action), *(one["public_id"] for one in (first, held, last))
+        )
+    assert codes(items) == [None, "database_busy", None]
+    assert [item.result for item in items].count(BulkResult.DONE) == 2
+
+
+def test_what_is_left_when_the_database_is_gone_is_told_as_not_tried(
+    engine: Engine, planner: Planner, tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    schedules = [manual(engine, tenant) for _ in range(3)]
+    calls: list[Sequence[UUID]] = []
+
+    def end_connections(
+        planner: Planner, principal: object, page: Sequence[UUID], **named: object
+    ) -> object:
+        calls.append(page)
+        if len(calls) == 2:
+            with engine.connect() as connection:
+                connection.execute(
+                    text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                        " AND backend_type = 'client backend'"
+                    )
+                )
+        return set_pauses(planner, principal, page, **named)
+
+    own = create_engine_for(engine.url.render_as_string(hide_password=False))
+    monkeypatch.setattr(bulk_flow, "_PAGE", 1)
+    monkeypatch.setattr(bulk_flow, "set_pauses", end_connections)
+    ids = [one["public_id"] for one in schedules]
+    items = act(replace(planner, engine=own), tenant, Bulk(BulkAction.PAUSE), *ids)
+    own.dispose()
+
+    assert codes(items) == [None, "database_unavailable", None]
+    assert [item.result for item in items] == [
+        BulkResult.DONE,
+        BulkResult.REFUSED,
+        BulkResult.NOT_TRIED,
+    ]
+    assert len(calls) == 2
+
+
+def test_the_same_request_starts_no_run_twice(
+    engine: Engine, planner: Planner, paused: PausedQueue, tenant: Tenant
+) -> None:
+    ids = [manual(engine, tenant)["public_id"] for _ in range(2)]
+    bulk = Bulk(BulkAction.TRIGGER, request=uuid4())
+
+    first, again = act(planner, tenant, bulk, ids[0]), act(planner, tenant, bulk, *ids)
+
+    assert [item.result for item in again] == [BulkResult.DONE, BulkResult.DONE]
+    assert again[0].run == first[0].run
+    other = act(planner, tenant, replace(bulk, request=uuid4()), ids[0])
+    assert codes(other) == ["run_active"]
+
+
+def test_every_run_for_which_there_is_room_gets_its_task_in_few_statements(
+    engine: Engine, planner: Planner, paused: PausedQueue, tenant: Tenant
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace SET max_concurrent_syncs = 45"))
+    ids = [manual(engine, tenant)["public_id"] for _ in range(48)]
+    statements = 0
+
+    def count(*_: object) -> None:
+        nonlocal statements
+        statements += 1
+
+    event.listen(engine, "before_cursor_execute", count)
+    items = act(planner, tenant, Bulk(BulkAction.TRIGGER), *ids)
+    event.remove(engine, "before_cursor_execute", count)
+
+    assert {item.result for item in items} == {BulkResult.DONE}
+    assert len(paused.tasks(paused.interactive)) == 45
+    assert statements < len(ids)
+
+
+def test_a_refusal_by_the_rate_says_when_to_ask_again(
+    engine: Engine, planner: Planner, tenant: Tenant, paused: PausedQueue
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace SET manual_triggers_per_minute = 1"))
+    ids = [manual(engine, tenant)["public_id"] for _ in range(3)]
+    _, *others = act(planner, tenant, Bulk(BulkAction.TRIGGER), *ids)
+    for item in others:
+        assert item.error is not None
+        assert timedelta(0) < item.error.retry_after <= timedelta(minutes=1)

@@ -6,14 +6,20 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.domain.access import Principal, Role
 from shared.errors import NotFoundError, TransientError
 from shared.flow.attempt import AttemptResult, attempt_run
 from shared.flow.cancel import RunEndedError, cancel_run
-from shared.flow.manage import create_api_key
 from shared.flow.schedules import Planner, change_schedule
 from shared.store.rows import Row
-from tests.factories import Tenant, at, events_of, make_schedule, make_tenant, runs_of
+from tests.factories import (
+    Tenant,
+    at,
+    events_of,
+    make_principal,
+    make_schedule,
+    make_tenant,
+    runs_of,
+)
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import (
     Script,
@@ -31,8 +37,7 @@ from tests.flow.workers import (
 
 def cancel(engine: Engine, paused: PausedQueue, run: Row, now: str, **values: Any) -> Row:
     """Cancel a run as somebody of its workspace."""
-    somebody = Principal(run["workspace_id"], "UTC", 60, 0, Role.EDITOR)
-    who = values.pop("who", somebody)
+    who = values.pop("who", make_principal(run["workspace_id"]))
     return cancel_run(engine, lambda: paused.queue, who, public_id(run), now=at(now), **values)
 
 
@@ -63,11 +68,8 @@ def test_a_run_that_waits_ends_at_once_and_its_task_finds_nothing_to_do(
 
 def test_the_timeline_says_who_cancelled_and_why(engine: Engine, paused: PausedQueue) -> None:
     tenant = make_tenant(engine)
-    create_api_key(engine, tenant.workspace_id, name="ops laptop", role=Role.EDITOR)
-    with engine.connect() as connection:
-        key = connection.execute(text("SELECT id FROM api_key")).scalar_one()
     _, run = due_run(engine, paused, tenant=tenant)
-    holder = replace(tenant.principal, api_key_id=key)
+    holder = make_principal(tenant.workspace_id, name="ops laptop")
 
     cancel(engine, paused, run, "02:00", who=holder, note="wrong month")
 
@@ -77,12 +79,10 @@ def test_the_timeline_says_who_cancelled_and_why(engine: Engine, paused: PausedQ
     assert event["detail"] == said
 
 
-def test_without_a_note_and_a_name_the_timeline_says_neither(
-    engine: Engine, paused: PausedQueue
-) -> None:
+def test_without_a_note_the_timeline_says_none(engine: Engine, paused: PausedQueue) -> None:
     _, run = due_run(engine, paused)
     cancel(engine, paused, run, "02:00", note="")
-    assert last_event(engine, run)["detail"] == {"reason": "cancelled_by_user"}
+    assert last_event(engine, run)["detail"] == {"reason": "cancelled_by_user", "by": "somebody"}
 
 
 def test_a_worker_in_the_middle_of_it_stops_at_its_next_confirmation(

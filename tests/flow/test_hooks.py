@@ -1,11 +1,8 @@
 """What sources report becomes at most one waiting run beside the one that reads."""
 
 import threading
-from base64 import b64encode
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
-from os import urandom
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,16 +10,20 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.connectors.base import SyncResult
-from shared.domain.hooks import HookScheme
+from shared.domain.unread import Obstacle
 from shared.errors import BusyError, TransientError
 from shared.flow.attempt import AttemptResult, attempt_run
-from shared.flow.hooks import HookDesk, HookRefusedError, HookResult, receive_hook
+from shared.flow.hooks import (
+    HookDesk,
+    HookReceipt,
+    HookRefusedError,
+    HookResult,
+)
 from shared.flow.pause import pause_schedule
-from shared.flow.rekey import rekey
 from shared.flow.retire import delete_connector, disable_connector
-from shared.flow.schedules import Planner
+from shared.flow.schedules import Planner, change_schedule
 from shared.flow.trigger import trigger_schedule
-from shared.flow.webhook_endpoints import create_endpoint, remove_endpoint, rotate_endpoint
+from shared.flow.webhook_endpoints import remove_endpoint
 from shared.gcp.local_key import LocalKey
 from shared.store.engine import create_engine_for
 from shared.store.hooks import prune_deliveries
@@ -247,56 +248,6 @@ def test_an_unknown_endpoint_and_a_wrong_signature_are_refused_alike(
     assert str(first.value) == str(second.value)
 
 
-def test_after_a_rotation_both_secrets_are_taken_until_the_overlap_ends(
-    engine: Engine, tenant: Tenant, key: LocalKey, desk: HookDesk, source: Source
-) -> None:
-    overlap = timedelta(hours=24)
-    made = rotate_endpoint(
-        engine, tenant.principal, key, source.endpoint, overlap=overlap, now=NOON
-    )
-    newer = Source(source.endpoint, made.secret)
-
-    assert source.reports(desk) is HookResult.ACCEPTED
-    assert newer.reports(desk) is HookResult.ACCEPTED
-    with pytest.raises(HookRefusedError):
-        source.reports(desk, at=NOON + overlap, now=NOON + overlap)
-    assert newer.reports(desk, at=NOON + overlap, now=NOON + overlap) is HookResult.ACCEPTED
-
-
-def test_a_second_rotation_ends_the_first_secret_at_once(
-    engine: Engine, tenant: Tenant, key: LocalKey, desk: HookDesk, source: Source
-) -> None:
-    for _ in range(2):
-        rotate_endpoint(
-            engine, tenant.principal, key, source.endpoint, overlap=timedelta(days=1), now=NOON
-        )
-    with pytest.raises(HookRefusedError):
-        source.reports(desk)
-
-
-def test_a_shared_secret_is_looked_for_in_its_header(
-    engine: Engine, tenant: Tenant, key: LocalKey, desk: HookDesk, schedule: Row
-) -> None:
-    made = create_endpoint(
-        engine,
-        tenant.principal,
-        key,
-        schedule["connector_public_id"],
-        name="cannot sign",
-        scheme=HookScheme.SHARED_SECRET,
-        secret_header="x-token",
-    )
-
-    def send(headers: dict[str, str]) -> HookResult:
-        endpoint = made.row["public_id"]
-        return receive_hook(desk, endpoint, lambda n: headers.get(n, ""), b"{}", now=NOON)
-
-    assert send({"x-token": made.secret}) is HookResult.ACCEPTED
-    for headers in ({}, {"x-token": "wrong"}, {"x-webhook-secret": made.secret}):
-        with pytest.raises(HookRefusedError):
-            send(headers)
-
-
 def test_a_deleted_endpoint_takes_nothing(
     engine: Engine, tenant: Tenant, desk: HookDesk, source: Source
 ) -> None:
@@ -318,16 +269,30 @@ def test_the_endpoints_of_a_deleted_connector_are_gone_with_their_secrets(
         assert connection.execute(text("SELECT count(*) FROM webhook_endpoint")).scalar_one() == 0
 
 
-def test_reports_for_what_may_not_run_start_nothing(
+def test_reports_for_what_may_not_run_start_nothing_and_are_kept(
     engine: Engine, tenant: Tenant, planner: Planner, desk: HookDesk, source: Source, schedule: Row
 ) -> None:
     pause_schedule(
         planner, tenant.principal, schedule["public_id"], until=None, note=None, now=NOON
     )
-    assert source.reports(desk) is HookResult.IGNORED
+    paused = source.hands_in(desk)
     disable_connector(planner, tenant.principal, schedule["connector_public_id"])
-    assert source.reports(desk) is HookResult.IGNORED
+    disabled = source.hands_in(desk)
+
+    assert paused == HookReceipt(HookResult.ACCEPTED, Obstacle.PAUSED)
+    assert disabled == HookReceipt(HookResult.ACCEPTED, Obstacle.CONNECTOR_DISABLED)
     assert runs_of(engine, schedule["id"]) == []
+
+
+def test_what_is_ignored_is_not_remembered(
+    tenant: Tenant, planner: Planner, desk: HookDesk, source: Source, schedule: Row
+) -> None:
+    whose = (planner, tenant.principal, schedule["public_id"])
+    change_schedule(*whose, {"frequency": "manual"})
+    assert [source.reports(desk, "msg_1") for _ in range(2)] == [HookResult.IGNORED] * 2
+
+    change_schedule(*whose, {"frequency": "realtime"})
+    assert source.reports(desk, "msg_1") is HookResult.ACCEPTED
 
 
 def test_a_person_may_start_a_run_while_one_of_a_report_waits(
@@ -358,23 +323,6 @@ def test_messages_are_forgotten_in_pages_when_no_copy_can_come(
 
 def _queue(desk: HookDesk) -> PausedQueue:
     return PausedQueue(desk.open_queue(), None, None, "", "")  # pyright: ignore[reportArgumentType]
-
-
-def test_rekeying_seals_the_secrets_of_endpoints_too(
-    engine: Engine, tenant: Tenant, desk: HookDesk, schedule: Row, tmp_path: Path, key: LocalKey
-) -> None:
-    source = make_source(engine, tenant, key, schedule)
-    before = key.newest_version()
-    path = tmp_path / "master.key"
-    path.write_text(f"newer:{b64encode(urandom(32)).decode()}\n{path.read_text()}")
-    rotated = LocalKey(str(path))
-
-    first, again = rekey(engine, rotated), rekey(engine, rotated)
-
-    assert (first.resealed, again.resealed, again.lagging) == (1, 0, 0)
-    assert before not in again.seals
-    newer = replace(desk, key=lambda: rotated)
-    assert source.reports(newer) is HookResult.ACCEPTED
 
 
 def test_a_tick_forgets_messages_of_which_no_copy_can_come(

@@ -66,6 +66,7 @@ def test_a_connector_that_needs_no_authorization_any_more_is_connected(person: P
     assert change(person, connector, config)["status"] == "connected"
     row = change(person, connector, person.server.config())
     assert row["status"] == "pending_authorization"
+    assert row["version"] == 3  # each was one change
 
 
 def test_one_that_need_not_wait_any_more_is_planned_from_now_on_without_a_backlog(
@@ -136,3 +137,13 @@ def test_tokens_are_no_secrets_of_the_settings(person: Person) -> None:
     for secret in (SECRET, person.server.tokens[0].access_token):
         assert secret not in shown
     assert connector == row["public_id"]
+
+
+def test_an_authorization_is_one_change_of_the_connector(person: Person) -> None:
+    connector = person.new_connector()
+    versions = []
+    for _ in range(3):
+        (row,) = person.rows("workspace_connector")
+        versions.append(row["version"])
+        person.authorize(connector)
+    assert versions == [1, 2, 3]

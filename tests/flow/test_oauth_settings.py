@@ -160,6 +160,7 @@ def test_a_look_of_before_an_authorization_says_nothing_of_what_is_after(person:
             before["id"],
             Verdict(Health.UNHEALTHY, "Authorize the connector again."),
             config_version=before["config_version"],
+            looked_at=utc_now(),
             next_check_at=utc_now(),
         )
     (row,) = person.rows("workspace_connector")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg2
 import pytest
@@ -72,13 +72,16 @@ class Agency:
         attempt_run(self.workshop, TaskCall(public_id))
         return self.run(public_id)
 
-    def correct(self, period: str = "2026-Q1", principal: Any = None) -> Any:
+    def correct(
+        self, period: str = "2026-Q1", principal: Any = None, request: UUID | None = None
+    ) -> Any:
         return correct_report(
             self.desk,
             principal or self.tenant.principal,
             self.connector["public_id"],
             period=period,
             why="late visits",
+            request=request,
         )
 
     def settle(self, settlement: Settlement) -> Any:
@@ -321,3 +324,27 @@ def test_the_datasets_database_holds_the_receipts_beside_the_dataset(agency: Age
             assert cursor.fetchall() == [("2026-Q1", "accepted")]
     finally:
         connection.close()
+
+
+def test_a_correction_that_broke_off_is_carried_on_and_made_once(
+    agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agency.run_of_april()
+    request = uuid4()
+
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.flow.reports.trigger_schedule", break_off)
+        with pytest.raises(RuntimeError):
+            agency.correct(request=request)
+    first = agency.correct(request=request)
+    again = agency.correct(request=request)
+
+    assert (first.run, again.run) == (request, request)
+    assert agency.run(request)["trigger_type"] == "manual"
+    assert agency.states() == [("2026-Q1", 1, "waiting"), ("2026-Q1", 0, "accepted")]
+    agency.work(request)
+    assert agency.correct(request=request).receipt.state == "accepted"
+    assert len(agency.states()) == 2

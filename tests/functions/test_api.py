@@ -1,12 +1,12 @@
 """The api as a browser or a program calls it; its pages are tested in tests/web."""
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from shared.domain.access import Role
 from shared.flow.manage import create_api_key
 from tests.factories import make_tenant
-from tests.functions.conftest import AWAY, Serve
+from tests.functions.conftest import AWAY, Logged, Serve
 
 
 def test_health_is_served_through_the_function(serve: Serve) -> None:
@@ -31,6 +31,23 @@ def test_an_instance_whose_database_is_away_is_alive_and_not_ready(
         503,
         {"status": "database_unavailable", "last_tick_age_seconds": None},
     )
+
+
+def test_an_instance_whose_login_may_not_serve_is_alive_and_not_ready(
+    serve: Serve, engine: Engine, logged: Logged
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE sync_schedule NO FORCE ROW LEVEL SECURITY"))
+    api = serve("api")
+    assert api.get("/healthz").status_code == 200
+    logged.read()
+    answer = api.get("/readyz")
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "deployment", "last_tick_age_seconds": None},
+    )
+    _, [line] = logged.read()
+    assert "The table sync_schedule does not force" in line["reason"]
 
 
 def test_a_page_without_a_key_is_a_problem(serve: Serve) -> None:

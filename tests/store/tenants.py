@@ -24,6 +24,11 @@ _FILL: Mapping[str, str] = {
         "(workspace_id, name, prefix, secret_hash, role)"
         " VALUES (:w, 'alice-canary', :slug, decode(md5(:slug), 'hex'), 'admin')"
     ),
+    "member": (
+        "(workspace_id, issuer, email, subject, joined_at, name, role)"
+        " VALUES (:w, 'https://id.test', :slug || '@id.test', :slug, now(), 'alice-canary',"
+        " 'admin')"
+    ),
     "audit_log": (
         "(workspace_id, actor_kind, actor_name, action, object_kind, outcome)"
         " VALUES (:w, 'operator', 'alice-canary', 'a', 'o', 'done')"
@@ -69,6 +74,10 @@ _FILL: Mapping[str, str] = {
     "webhook_endpoint": (
         "(workspace_id, connector_id, name, scheme, ciphertext, nonce, wrapped_key, key_version)"
         f" VALUES (:w, ({_CONNECTOR}), 'alice-canary', 'standard', '', '', '', 'local-1')"
+    ),
+    "unread_change": (
+        "(connector_id, workspace_id, reported_at, look_at)"
+        f" VALUES (({_CONNECTOR}), :w, now(), now())"
     ),
     "webhook_delivery": (
         "(endpoint_id, message_hash, workspace_id, expires_at)"

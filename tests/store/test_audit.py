@@ -9,16 +9,22 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
-from shared.domain.audit import Actor, ActorKind, Change, ObjectKind, Origin, Outcome
-from shared.store.audit import (
-    MOST_REFUSED,
+from shared.domain.audit import (
+    MOST_BYTES,
+    Actor,
+    ActorKind,
     AuditFilter,
-    Verdict,
-    append_audit,
-    list_audit,
-    verify_audit,
+    Change,
+    ObjectKind,
+    Origin,
+    Outcome,
 )
-from tests.factories import Tenant, make_tenant
+from shared.store.audit import MOST_REFUSED, Verdict, append_audit, verify_audit
+from shared.store.audit_pages import list_audit
+from shared.store.rows import to_json
+from shared.store.violations import violation_of
+from shared.store.workspaces import insert_workspace
+from tests.factories import Tenant, make_principal
 
 _REHASH = (
     "UPDATE audit_log AS a SET hash = sha256(a.previous_hash || convert_to(audit_text(a), 'UTF8'))"
@@ -26,9 +32,17 @@ _REHASH = (
 ALICE = Actor(ActorKind.API_KEY, "alice", uuid4(), Origin("192.0.2.7", "r-1"))
 
 
+def _tenant(engine: Engine) -> Tenant:
+    """Return a workspace with an empty log; one that is made as usual has an entry of that."""
+    slug = f"w-{uuid4().hex[:12]}"
+    with engine.begin() as connection:
+        workspace_id = insert_workspace(connection, {"slug": slug, "name": slug})
+    return Tenant(workspace_id, make_principal(workspace_id))
+
+
 @pytest.fixture
 def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
+    return _tenant(engine)
 
 
 def _change(number: int, **more: object) -> Change:
@@ -47,13 +61,11 @@ def _verdict(engine: Engine, tenant: Tenant) -> Verdict:
         return verify_audit(connection, tenant.workspace_id)
 
 
-def _entries(
-    engine: Engine, tenant: Tenant, before: int | None = None, limit: int = 100, **wanted: object
-) -> Sequence[int]:
+def _entries(engine: Engine, tenant: Tenant, **wanted: object) -> Sequence[int]:
     with engine.connect() as connection:
         asked = AuditFilter(**wanted)  # pyright: ignore[reportArgumentType]
-        rows = list_audit(connection, tenant.workspace_id, asked, before=before, limit=limit)
-    return [row["seq"] for row in rows]
+        page = list_audit(connection, tenant.workspace_id, asked, after=None, limit=100)
+    return [row["seq"] for row in page.rows]
 
 
 def test_a_change_is_kept_with_who_made_it_from_where_and_what_it_changed(
@@ -69,7 +81,8 @@ def test_a_change_is_kept_with_who_made_it_from_where_and_what_it_changed(
     )
     _append(engine, tenant, change)
     with engine.connect() as connection:
-        (row,) = list_audit(connection, tenant.workspace_id, AuditFilter(), before=None, limit=10)
+        page = list_audit(connection, tenant.workspace_id, AuditFilter(), after=None, limit=10)
+    [row] = page.rows
     assert (row["seq"], row["actor_name"], row["actor_id"]) == (1, "alice", ALICE.id)
     assert (row["address"], row["request_id"]) == ("192.0.2.7", "r-1")
     assert (row["action"], row["object_kind"], row["object_name"]) == (
@@ -99,7 +112,7 @@ def test_changes_at_once_are_chained_one_after_the_other(engine: Engine, tenant:
 
 
 def test_each_workspace_has_a_chain_of_its_own(engine: Engine, tenant: Tenant) -> None:
-    other = make_tenant(engine)
+    other = _tenant(engine)
     _append(engine, tenant, _change(1), _change(2))
     _append(engine, other, _change(3))
     assert (_entries(engine, tenant), _entries(engine, other)) == ([2, 1], [1])
@@ -201,16 +214,52 @@ def test_refusals_are_kept_up_to_a_number_a_minute_and_changes_always(
     assert _entries(engine, tenant, outcome=Outcome.DONE) == [MOST_REFUSED + 1]
 
 
-def test_entries_are_read_by_what_is_asked_for_and_in_pages(engine: Engine, tenant: Tenant) -> None:
-    run = Change("cancel", ObjectKind.RUN, UUID(int=1))
-    _append(engine, tenant, *map(_change, range(3)), run)
-    assert _entries(engine, tenant, limit=2) == [4, 3]
-    assert _entries(engine, tenant, limit=2, before=3) == [2, 1]
-    assert _entries(engine, tenant, kind=ObjectKind.RUN) == [4]
-    assert _entries(engine, tenant, action="create") == [3, 2, 1]
-    assert _entries(engine, tenant, object_id=UUID(int=1)) == [4, 2]
-    assert _entries(engine, tenant, actor_id=ALICE.id, limit=1) == [4]
-    assert _entries(engine, tenant, actor_id=uuid4()) == []
-    now = datetime.now(UTC)
-    assert _entries(engine, tenant, since=now + timedelta(hours=1)) == []
-    assert len(_entries(engine, tenant, until=now + timedelta(hours=1))) == 4
+def test_many_changes_at_once_are_chained_in_their_order(engine: Engine, tenant: Tenant) -> None:
+    refused = _change(3, after=None, code="not_found")
+    with engine.begin() as connection:
+        append_audit(
+            connection, tenant.workspace_id, ALICE, _change(1), _change(2), refused, _change(4)
+        )
+        append_audit(connection, tenant.workspace_id, ALICE)
+    with engine.connect() as connection:
+        page = list_audit(connection, tenant.workspace_id, AuditFilter(), after=None, limit=10)
+    assert [row["object_name"] for row in page.rows] == ["c4", "c3", "c2", "c1"]
+    assert _verdict(engine, tenant) == Verdict(4, bytes(page.rows[0]["hash"]))
+
+
+def test_of_many_refusals_at_once_as_many_are_kept_as_there_is_room_for(
+    engine: Engine, tenant: Tenant
+) -> None:
+    refused = [_change(number, after=None, code="x") for number in range(MOST_REFUSED - 1)]
+    with engine.begin() as connection:
+        append_audit(connection, tenant.workspace_id, ALICE, refused[0])
+        append_audit(connection, tenant.workspace_id, ALICE, *refused, refused[0], _change(1))
+    assert len(_entries(engine, tenant, outcome=Outcome.REFUSED)) == MOST_REFUSED
+    assert len(_entries(engine, tenant, outcome=Outcome.DONE)) == 1
+
+
+def test_a_change_that_changes_nothing_is_left_out(engine: Engine, tenant: Tenant) -> None:
+    same = {"name": "a", "config": {"url": "x"}}
+    _append(engine, tenant, _change(1, before=same, after={**same, "updated_at": "later"}))
+    assert _entries(engine, tenant) == []
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+def test_what_is_kept_of_one_change_is_bounded_by_the_table(
+    engine: Engine, tenant: Tenant, side: str
+) -> None:
+    statement = text(
+        f"INSERT INTO audit_log (workspace_id, seq, actor_kind, actor_name, action, object_kind,"
+        f" outcome, previous_hash, hash, {side}) VALUES"
+        f" (:id, 0, 'operator', 'm', 'x', 'run', 'done', '', '', CAST(:fields AS jsonb))"
+    )
+    parameters = {"id": tenant.workspace_id, "fields": to_json({"x": "a" * (1 << 20)})}
+    with pytest.raises(DBAPIError) as refused, engine.begin() as connection:
+        connection.execute(statement, parameters)
+    assert violation_of(refused.value).constraint == "audit_bounded"
+
+
+def test_the_largest_that_is_kept_is_within_that_bound(engine: Engine, tenant: Tenant) -> None:
+    largest = {"numbers": [1] * (MOST_BYTES // 3), "small": [{}] * 100}
+    _append(engine, tenant, _change(1, before={**largest, "x": 1}, after=None))
+    assert _entries(engine, tenant) == [1]

@@ -7,7 +7,8 @@ from shared.domain.run import Reason, TriggerType
 from shared.store.cancel import cancel_runs, unfinished_runs, unfinished_runs_of_workspace
 from shared.store.rows import Row
 from tests.factories import at, make_schedule, make_tenant
-from tests.store.test_plans import full, scans  # noqa: F401 (a fixture)
+from tests.store.crowd import Crowd
+from tests.store.test_plans import scans
 
 WAITING = "'scheduled', NULL, NULL, NULL"
 IN_PROGRESS = "'in_progress', now(), now(), now()"
@@ -80,15 +81,14 @@ PARAMETERS = {
         "detail": "{}",
         "now": "2020-01-01T00:00Z",
     },
-    "lock_run_in_progress": {"connector_id": 7},
+    "lock_runs_in_progress": {"connector_ids": [7]},
     "unfinished_runs": {"connector_id": 7, "schedule_id": 7, "spared": ["manual"]},
     "unfinished_runs_of_workspace": {"workspace_id": 1, "page": 1000},
 }
 
 
-@pytest.mark.usefixtures("full")
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_ending_what_is_not_there_scans_no_table(engine: Engine, name: str) -> None:
-    with engine.connect() as connection:
+def test_ending_what_is_not_there_scans_no_table(crowd: Crowd, name: str) -> None:
+    with crowd.api.connect() as connection:
         assert scans(connection, name, PARAMETERS[name]) == []
         connection.rollback()

@@ -1,47 +1,11 @@
 """The statements of the tick and of a run use their indexes, at a size where it matters."""
 
 import pytest
-from sqlalchemy import Connection, Engine, RowMapping, text
+from sqlalchemy import Connection, RowMapping, text
 
 from shared.store.rows import to_records
 from shared.store.sql import load_sql
-from tests.factories import make_tenant
-
-SCHEDULES = 20_000
-
-
-@pytest.fixture
-def full(engine: Engine) -> Engine:
-    tenant = make_tenant(engine)
-    with engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO workspace_connector (workspace_id, connector_type, name, config)"
-                " SELECT :w, 'database', 'c' || n, '{}' FROM generate_series(1, :count) AS n"
-            ),
-            {"w": tenant.workspace_id, "count": SCHEDULES},
-        )
-        connection.execute(
-            text(
-                "INSERT INTO sync_schedule (workspace_id, connector_id, name, frequency,"
-                " preferred_time, timezone, next_scheduled_at)"
-                " SELECT workspace_id, id, name, 'daily', '02:00', 'UTC',"
-                " now() + id * interval '1 second' FROM workspace_connector"
-            )
-        )
-        connection.execute(
-            text(
-                "INSERT INTO workspace_connector_sync_log (workspace_id, connector_id, schedule_id,"
-                " trigger_type, idempotency_key, period_at, not_before_at, status, started_at,"
-                " completed_at, duration_ms)"
-                " SELECT workspace_id, connector_id, id, 'cloud_task', 'k' || id, now(), now(),"
-                " 'success', now(), now(), 0 FROM sync_schedule"
-            )
-        )
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE"))
-    return engine
-
+from tests.store.crowd import Crowd, rows_of
 
 PARAMETERS = {
     "due_schedules": {"horizon": "2020-01-01T00:00Z", "page": 1000},
@@ -65,9 +29,11 @@ PARAMETERS = {
     "cancel_ahead": {
         "ids": [1, 2, 3],
         "reason": "paused",
+        "sentence": "It was paused.",
         "halted_until": "9999-12-31T00:00Z",
         "now": "2020-01-01T00:00Z",
     },
+    "lock_unread_changes": {"connectors": [1, 2, 3], "now": "2020-01-01T00:00Z"},
     "skip_overlapping": {"now": "2020-01-01T00:00Z", "page": 500},
     "wanted_errands": {"now": "2020-01-01T00:00Z", "soon": "1 min", "idle": "10 min"},
     "claim_looks": {
@@ -157,8 +123,8 @@ IN_PROGRESS = (
         "record_run",
     ],
 )
-def test_what_is_done_to_one_run_scans_no_table(full: Engine, name: str) -> None:
-    with full.connect() as connection:
+def test_what_is_done_to_one_run_scans_no_table(crowd: Crowd, name: str) -> None:
+    with crowd.system.connect() as connection:
         run = connection.execute(text(f"{RUN} ORDER BY id LIMIT 1")).mappings().one()
         connection.execute(text(IN_PROGRESS), {"id": run["id"]})
         assert scans(connection, name, parameters_of_a_run(run)[name]) == []
@@ -166,29 +132,26 @@ def test_what_is_done_to_one_run_scans_no_table(full: Engine, name: str) -> None
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_a_tick_with_nothing_to_do_scans_no_table(full: Engine, name: str) -> None:
-    with full.connect() as connection:
+def test_a_tick_with_nothing_to_do_scans_no_table(crowd: Crowd, name: str) -> None:
+    with crowd.system.connect() as connection:
         assert scans(connection, name, PARAMETERS[name]) == []
         connection.rollback()
 
 
-def test_looking_for_an_active_run_reads_none_of_the_others(full: Engine) -> None:
-    with full.connect() as connection:
-        connection.execute(
-            text(
-                "UPDATE workspace_connector_sync_log SET status = 'in_progress',"
-                " completed_at = NULL, duration_ms = NULL, lease_expires_at = now()"
-                " WHERE id <= 2000"
-            )
-        )
-        connection.execute(text("ANALYZE workspace_connector_sync_log"))
+def test_looking_for_an_active_run_reads_none_of_the_others(crowd: Crowd) -> None:
+    with crowd.api.connect() as connection:
         explain = text(
-            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {load_sql('find_active_run').text}"
+            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {load_sql('find_active_runs').text}"
         )
-        parameters = {"workspace_id": 1, "connector_id": 19_000, "now": "2020-01-01T00:00Z"}
+        parameters = {
+            "workspace_id": crowd.large,
+            "connector_ids": [19_000],
+            "now": "2020-01-01T00:00Z",
+        }
         plan = "\n".join(connection.execute(explain, parameters).scalars())
         connection.rollback()
-    assert "Rows Removed by Filter" not in plan, plan
+    assert "Seq Scan" not in plan, plan
+    assert rows_of(plan) <= 1, plan
 
 
 def scans(connection: Connection, name: str, parameters: dict[str, object]) -> list[str]:

@@ -10,8 +10,15 @@ import pytest
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
+from shared.domain.members import Identity
 from shared.store.engine import create_engine_for, read_only, single_statements
-from shared.store.tenancy import DatabaseRole, addressing, presenting, speaking_for
+from shared.store.tenancy import (
+    DatabaseRole,
+    addressing,
+    identified,
+    presenting,
+    speaking_for,
+)
 from shared.store.violations import violation_of
 from tests.conftest import DatabaseUrlOf
 from tests.store.tenants import TENANT_TABLES, fill_workspace, key_of
@@ -283,16 +290,52 @@ def test_naming_the_workspace_costs_no_round_trip(
         assert 0 < cost(two.alice, is_single=is_single) <= plain
 
 
-def test_whoever_presents_a_secret_sees_its_key_and_nothing_else(engine: Engine, two: Two) -> None:
+def test_whoever_presents_a_secret_sees_its_key_with_its_workspace_and_nothing_else(
+    engine: Engine, two: Two
+) -> None:
     with engine.connect() as connection:
         query = text("SELECT secret_hash FROM api_key WHERE workspace_id = :w")
         secret_hash = connection.execute(query, {"w": two.alice_id}).scalar_one()
     known, unknown = presenting(two.nobody, secret_hash), presenting(two.nobody, b"\x00" * 32)
     for table in READABLE:
-        assert owners(known, table) == ({two.alice_id} if table == "api_key" else set()), table
+        expected = {two.alice_id} if table in ("api_key", "workspace") else set()
+        assert owners(known, table) == expected, table
         assert owners(unknown, table) == set(), table
     with known.connect() as connection:
         assert refusal(connection, "UPDATE api_key SET revoked_at = now()") == "0"
+        assert refusal(connection, "UPDATE workspace SET name = 'Mallory'") == "0"
+
+
+def test_whoever_shows_a_token_sees_their_memberships_with_the_workspaces_and_nothing_else(
+    engine: Engine, two: Two
+) -> None:
+    with engine.begin() as connection:
+        query = text("SELECT subject, email FROM member WHERE workspace_id = :w")
+        [(subject, email)] = connection.execute(query, {"w": two.alice_id})
+        connection.execute(
+            text(
+                "INSERT INTO member (workspace_id, issuer, email, name, role)"
+                " VALUES (:w, 'https://id.test', 'carol@id.test', 'Carol', 'viewer')"
+            ),
+            {"w": two.mallory_id},
+        )
+
+    def seen(*identity: str | None) -> dict[str, set[int]]:
+        shown = identified(two.nobody, Identity(*identity))
+        return {table: found for table in READABLE if (found := owners(shown, table))}
+
+    both = {"member": {two.alice_id}, "workspace": {two.alice_id}}
+    invited = {"member": {two.mallory_id}, "workspace": {two.mallory_id}}
+    assert seen("https://id.test", subject) == both
+    assert seen("https://id.test", "carol", "carol@id.test") == invited
+    # Neither another issuer, nor the address of somebody who has joined, nor one that is not
+    # verified is anybody's.
+    assert seen("https://other.test", subject, "carol@id.test") == {}
+    assert seen("https://id.test", "mallory", email) == {}
+    assert seen("https://id.test", "carol") == {}
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE member SET removed_at = now()"))
+    assert seen("https://id.test", subject, "carol@id.test") == {}
 
 
 def test_whoever_names_an_endpoint_sees_it_and_nothing_else(engine: Engine, two: Two) -> None:

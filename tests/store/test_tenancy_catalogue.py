@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, text
 
 from tests.store.tenants import OPEN_TABLES, TENANT_TABLES
 
@@ -13,11 +13,23 @@ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
     AND c.relname <> ALL(:open)
     AND NOT (
         c.relrowsecurity AND c.relforcerowsecurity
-        AND 3 = (SELECT count(*) FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polcmd = '*')
+        AND ARRAY(
+            SELECT p.polroles[1] FROM pg_policy AS p
+            WHERE p.polrelid = c.oid AND p.polcmd = '*' ORDER BY 1
+        ) = ARRAY(
+            SELECT DISTINCT r.oid FROM pg_roles AS r
+            WHERE r.oid = c.relowner
+                OR (
+                    r.rolname LIKE 'syncline\\_%'
+                    AND has_any_column_privilege(r.oid, c.oid, 'SELECT, INSERT, UPDATE')
+                    AND NOT r.rolcanlogin
+                )
+            ORDER BY 1
+        )
         AND NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND 0 = ANY(p.polroles))
     )
 """
-"""Of each table: one policy for each of the three roles, and none for everybody."""
+"""Of each table: a policy for its owner and each role with rights on it, and none for everybody."""
 LOOSE_REFERENCES = """
 SELECT conname FROM pg_constraint AS k
 WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
@@ -84,22 +96,22 @@ CHECKS = {
 }
 
 
-def found(engine: Engine, what: str) -> Sequence[str]:
+def found(connection: Connection, what: str) -> Sequence[str]:
     query = text(CHECKS[what].replace("'::reg", "'\\:\\:reg"))
-    with engine.connect() as connection:
-        parameters = {"open": list(OPEN_TABLES)} if ":open" in CHECKS[what] else {}
-        return connection.execute(query, parameters).scalars().all()
+    parameters = {"open": list(OPEN_TABLES)} if ":open" in CHECKS[what] else {}
+    return connection.execute(query, parameters).scalars().all()
 
 
 @pytest.mark.parametrize("what", CHECKS)
-def test_the_database_has_no(engine: Engine, what: str) -> None:
-    assert found(engine, what) == []
+def test_the_database_has_no(undone: Connection, what: str) -> None:
+    assert found(undone, what) == []
 
 
-def test_every_table_is_a_tenants_or_is_known_to_hold_nothing_of_one(engine: Engine) -> None:
+def test_every_table_is_a_tenants_or_is_known_to_hold_nothing_of_one(
+    undone: Connection,
+) -> None:
     query = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-    with engine.connect() as connection:
-        assert set(connection.execute(text(query)).scalars()) == {*TENANT_TABLES, *OPEN_TABLES}
+    assert set(undone.execute(text(query)).scalars()) == {*TENANT_TABLES, *OPEN_TABLES}
 
 
 FORGOTTEN = [
@@ -131,10 +143,9 @@ FORGOTTEN = [
 
 
 @pytest.mark.parametrize(("what", "mistake"), FORGOTTEN)
-def test_what_a_migration_forgets_is_found(engine: Engine, what: str, mistake: str) -> None:
-    with engine.begin() as connection:
-        connection.execute(text(mistake))
-    assert len(found(engine, what)) == 1
+def test_what_a_migration_forgets_is_found(undone: Connection, what: str, mistake: str) -> None:
+    undone.execute(text(mistake))
+    assert len(found(undone, what)) == 1
 
 
 @pytest.mark.parametrize(
@@ -142,11 +153,10 @@ def test_what_a_migration_forgets_is_found(engine: Engine, what: str, mistake: s
     [("CREATE VIEW x", 2), ("CREATE VIEW x WITH (security_invoker = true)", 0)],
 )
 def test_a_view_shows_what_its_owner_sees_unless_it_is_its_callers(
-    engine: Engine, view: str, rows: int
+    undone: Connection, view: str, rows: int
 ) -> None:
-    with engine.begin() as connection:
-        connection.execute(text("INSERT INTO workspace (slug, name) VALUES ('a', 'a'), ('b', 'b')"))
-        connection.execute(text(f"{view} AS SELECT id FROM workspace"))
-        connection.execute(text("GRANT SELECT ON x TO syncline_app"))
-        connection.execute(text("SET LOCAL ROLE syncline_app"))
-        assert len(connection.execute(text("SELECT id FROM x")).all()) == rows
+    undone.execute(text("INSERT INTO workspace (slug, name) VALUES ('a', 'a'), ('b', 'b')"))
+    undone.execute(text(f"{view} AS SELECT id FROM workspace"))
+    undone.execute(text("GRANT SELECT ON x TO syncline_app"))
+    undone.execute(text("SET LOCAL ROLE syncline_app"))
+    assert len(undone.execute(text("SELECT id FROM x")).all()) == rows

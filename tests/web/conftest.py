@@ -1,13 +1,14 @@
 """Alice administers a workspace, Bob reads in it, Mallory administers another."""
 
 import base64
+import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pytest
-from flask import Flask
+from flask import Flask, Response, g
 from flask.testing import FlaskClient
 from google.cloud import tasks_v2
 from sqlalchemy import Engine
@@ -21,6 +22,7 @@ from shared.web.app import create_app
 from shared.wiring import Wiring
 from tests.conftest import DatabaseUrlOf
 from tests.factories import CONFIG, Tenant, make_tenant
+from tests.issuer import Issuer, running_issuer
 from tests.settings import make_settings
 
 
@@ -73,15 +75,33 @@ def cloud_tasks() -> Iterator[RunningCloudTasks]:
 
 
 @pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    """Return an issuer of tokens; whoever asks for it has a deployment that trusts it."""
+    with running_issuer() as running:
+        yield running
+
+
+@pytest.fixture
 def wiring(
-    database_url_of: DatabaseUrlOf, cloud_tasks: RunningCloudTasks, tmp_path: Path
+    database_url_of: DatabaseUrlOf,
+    cloud_tasks: RunningCloudTasks,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Wiring]:
+    trusted = {}
+    if "issuer" in request.fixturenames:
+        setting = asdict(request.getfixturevalue("issuer").setting)
+        trusted = {
+            "SYNCLINE_OIDC_ISSUERS": json.dumps([setting]),
+            "SYNCLINE_ALLOWED_NETWORKS": "127.0.0.0/8",
+        }
     key_file = tmp_path / "master.key"
     key_file.write_text(base64.b64encode(os.urandom(32)).decode())
     settings = make_settings(
         SYNCLINE_DATABASE_URL=database_url_of("api"),
         CLOUD_TASKS_EMULATOR_HOST=cloud_tasks.address,
         SYNCLINE_KEY_FILE=str(key_file),
+        **trusted,
     )
     wiring = Wiring(settings, service="api")
     yield wiring
@@ -103,7 +123,17 @@ def queue_client(
 
 @pytest.fixture
 def app(wiring: Wiring) -> Flask:
-    return create_app(wiring)
+    """Return the application; each of its answers has a Location if its route declares one."""
+    app = create_app(wiring)
+
+    @app.after_request
+    def compare(response: Response) -> Response:
+        operation = g.get("operation")
+        if operation is not None and response.status_code == operation.answers.status:
+            assert ("Location" in response.headers) == operation.answers.location, operation.id
+        return response
+
+    return app
 
 
 @pytest.fixture

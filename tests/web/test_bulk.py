@@ -18,7 +18,16 @@ def test_a_bulk_answers_each_schedule_by_itself(alice: Caller, mallory: Caller) 
     foreseen = alice.post(BULK, {**body, "dry_run": True}).json
     done = alice.post(BULK, body).json
 
-    assert foreseen["counts"] == done["counts"] == {"done": 1, "unchanged": 0, "refused": 2}
+    assert (
+        foreseen["counts"]
+        == done["counts"]
+        == {
+            "done": 1,
+            "unchanged": 0,
+            "refused": 2,
+            "not_tried": 0,
+        }
+    )
     assert [item["problem"] and item["problem"]["code"] for item in done["items"]] == [
         None,
         "not_found",
@@ -57,6 +66,27 @@ def test_a_filter_names_schedules_of_the_callers_workspace_alone(
 )
 def test_a_bulk_that_makes_no_sense_is_refused_as_a_whole(alice: Caller, body: dict) -> None:
     assert alice.post(BULK, body).status_code == 422
+
+
+def test_a_repeated_bulk_gets_the_first_answer_and_starts_nothing(alice: Caller) -> None:
+    body = {"action": "trigger", "ids": [alice.new_schedule()["id"]]}
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+    first, again = (alice.client.post(BULK, json=body, headers=headers) for _ in range(2))
+    assert first.json["counts"]["done"] == 1
+    assert (again.status_code, again.json) == (200, first.json)
+    assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_schedule_refused_by_the_rate_says_when_to_ask_again(
+    alice: Caller, engine: Engine
+) -> None:
+    ids = [alice.new_schedule(name=name)["id"] for name in ("a", "b")]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace SET manual_triggers_per_minute = 1"))
+    answer = alice.post(BULK, {"action": "trigger", "ids": ids}).json
+    problem = answer["items"][1]["problem"]
+    assert problem["code"] == "rate_limited"
+    assert 1 <= problem["retry_after_seconds"] <= 60
 
 
 def test_who_may_act_on_many(bob: Caller, stranger: Caller) -> None:

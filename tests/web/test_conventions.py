@@ -1,7 +1,9 @@
 """What holds for every route: sizes, types, methods, pages, names of requests, headers."""
 
+import io
 import re
 from datetime import datetime
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
@@ -9,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from shared.domain.api_keys import ApiKey
 from shared.web.app import create_app
+from shared.web.intake import MAX_BODY_BYTES
 from shared.wiring import Wiring
 from tests.factories import CONFIG
 from tests.settings import make_settings
@@ -26,6 +29,33 @@ def test_a_body_above_a_mebibyte_is_refused_before_it_is_read(alice: Caller) -> 
     answer = send(alice, data=b"{" + b" " * (1 << 20), content_type="application/json")
     assert (answer.status_code, answer.mimetype) == (413, "application/problem+json")
     assert answer.json["code"] == "content_too_large"
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(2, 422), (MAX_BODY_BYTES, 422), (MAX_BODY_BYTES + 1, 413), (3 << 20, 413)]
+)
+def test_a_body_that_declares_no_length_is_counted_as_it_comes(
+    alice: Caller, size: int, status: int
+) -> None:
+    answer = send(
+        alice,
+        input_stream=io.BytesIO(b"{}" + b" " * (size - 2)),
+        headers={"Transfer-Encoding": "chunked"},
+        content_type="application/json",
+        environ_overrides={"wsgi.input_terminated": True},
+    )
+    assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
+
+
+def test_a_message_of_a_source_is_counted_alike(stranger: Caller) -> None:
+    for size, status in ((2, 401), (MAX_BODY_BYTES + 1, 413)):
+        answer = stranger.client.post(
+            f"/hooks/{uuid4()}",
+            input_stream=io.BytesIO(b" " * size),
+            headers={"Transfer-Encoding": "chunked"},
+            environ_overrides={"wsgi.input_terminated": True},
+        )
+        assert answer.status_code == status
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
@@ -63,6 +93,25 @@ def test_a_parameter_that_makes_no_sense_is_refused_by_name_and_rule(
     assert answer.status_code == 422
     [error] = answer.json["errors"]
     assert (error["pointer"], error["code"]) == (pointer, code)
+
+
+@pytest.mark.parametrize("method", ["get", "patch", "delete"])
+def test_a_parameter_is_refused_where_a_route_takes_none(alice: Caller, method: str) -> None:
+    path = f"{CONNECTORS}/{alice.new_connector()}?force=true"
+    headers = {"Authorization": f"Bearer {alice.key}"}
+    answer = alice.client.open(path, method=method, json={"name": "x"}, headers=headers)
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/force")
+    assert alice.get(path.partition("?")[0]).json["name"] == "Flights"
+
+
+def test_a_very_long_address_is_answered_as_any_other(alice: Caller) -> None:
+    far, long = (
+        alice.get(f"/api/v2/{'x' * 50_000}"),
+        alice.get(f"{CONNECTORS}?cursor={'A' * 50_000}"),
+    )
+    assert (far.status_code, far.json["code"]) == (404, "not_found")
+    assert (long.status_code, long.json["errors"][0]["code"]) == (422, "cursor_form")
+    assert len(far.text) + len(long.text) < 2_000
 
 
 def test_what_is_not_text_in_a_body_is_not_taken_for_it(alice: Caller) -> None:
@@ -181,3 +230,51 @@ def test_while_the_database_is_away_callers_are_told_to_come_back() -> None:
     wiring.close()
     assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
     assert int(answer.headers["Retry-After"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "code"),
+    [
+        ("55P03", "database_busy"),
+        ("40P01", "database_busy"),
+        ("40001", "database_busy"),
+        ("57014", "database_busy"),
+        ("53300", "database_unavailable"),
+        ("57P01", "database_unavailable"),
+        ("08006", "database_unavailable"),
+    ],
+)
+def test_trouble_of_the_database_that_passes_is_told_with_when_to_ask_again(
+    alice: Caller,
+    engine: Engine,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    sqlstate: str,
+    code: str,
+) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raising = f"DO $$ BEGIN RAISE SQLSTATE '{sqlstate}'; END $$"
+        with engine.begin() as connection:
+            connection.execute(text(raising))
+
+    monkeypatch.setattr("shared.web.connectors.list_connectors", fail)
+    answer = alice.get(CONNECTORS)
+    assert (answer.status_code, answer.json["code"]) == (503, code)
+    assert int(answer.headers["Retry-After"]) >= 1
+    [told] = [one for one in caplog.records if "sqlstate" in getattr(one, "syncline_fields", {})]
+    assert (told.levelname, told.syncline_fields["sqlstate"]) == ("WARNING", sqlstate)
+
+
+def test_a_lock_that_does_not_come_is_no_failure_of_ours(
+    alice: Caller, engine: Engine, wiring: Wiring
+) -> None:
+    schedule = alice.new_schedule()["id"]
+    with wiring.engine.connect() as connection:
+        driver = connection.connection.dbapi_connection
+        driver.autocommit = True
+        connection.exec_driver_sql("SET lock_timeout = 100")
+        driver.autocommit = False
+    with engine.begin() as holding:
+        holding.execute(text("SELECT FROM workspace FOR UPDATE"))
+        answer = alice.post(f"/api/v2/sync-schedules/{schedule}/pause")
+    assert (answer.status_code, answer.json["code"]) == (503, "database_busy")

@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
+from tests.factories import CONFIG
 from tests.web.conftest import Caller
 
 
@@ -152,3 +153,62 @@ def test_of_changes_at_once_that_saw_the_same_one_is_made(send: Editor, schedule
     for thread in threads:
         thread.join()
     assert sorted(answers) == [200] + [412] * 5
+
+
+@pytest.mark.parametrize(
+    ("method", "rest", "body"),
+    [("PATCH", "", {"name": "x"}), ("POST", "/rotate", {}), ("DELETE", "", None)],
+)
+def test_the_same_holds_for_a_webhook_endpoint(
+    alice: Caller, send: Editor, method: str, rest: str, body: object
+) -> None:
+    schedule = alice.new_schedule(frequency="realtime", preferred_time=None)
+    new = {"connector_id": schedule["connector_id"], "name": "shop"}
+    made = send("POST", "/api/v2/webhook-endpoints", new)
+    path = f"/api/v2/webhook-endpoints/{made.json['id']}"
+    assert tag_of(send, path).partition(".")[0] == made.headers["ETag"].partition(".")[0]
+    renamed = send("PATCH", path, {"name": "till"}, If_Match=made.headers["ETag"])
+    assert (renamed.status_code, renamed.json["name"]) == (200, "till")
+
+    lost = send(method, f"{path}{rest}", body, If_Match=made.headers["ETag"])
+
+    assert lost.status_code == 412
+    assert send("GET", path).json == renamed.json
+    done = send(method, f"{path}{rest}", body, If_Match=renamed.headers["ETag"])
+    assert done.status_code in (200, 204)
+
+
+def test_a_message_of_a_source_is_no_lost_update(
+    alice: Caller, send: Editor, engine: Engine
+) -> None:
+    schedule = alice.new_schedule(frequency="realtime", preferred_time=None)
+    new = {"connector_id": schedule["connector_id"], "name": "shop"}
+    made = send("POST", "/api/v2/webhook-endpoints", new)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE webhook_endpoint SET last_used_at = now()"))
+    path = f"/api/v2/webhook-endpoints/{made.json['id']}"
+    tag = made.headers["ETag"]
+    assert send("PATCH", path, {"name": "x"}, If_Match=tag).status_code == 200
+
+
+def test_settings_of_the_workspace_that_somebody_else_changed_are_not_overwritten(
+    send: Editor,
+) -> None:
+    path = "/api/v2/workspace"
+    read = tag_of(send, path)
+    first = send("PATCH", path, {"retention_days": 30}, If_Match=read)
+    assert (first.status_code, first.json["version"]) == (200, 2)
+
+    lost = send("PATCH", path, {"retention_days": 3}, If_Match=read)
+
+    assert (lost.status_code, lost.json["code"]) == (412, "precondition_failed")
+    assert send("GET", path).json["retention_days"] == 30
+    same = send("PATCH", path, {"retention_days": 30}, If_Match=first.headers["ETag"])
+    assert (same.status_code, same.json["version"]) == (200, 2)
+
+
+def test_a_change_of_a_connector_raises_its_version_once(alice: Caller, send: Editor) -> None:
+    path = f"/api/v2/connectors/{alice.new_connector()}"
+    config = {**CONFIG, "password": "another"}
+    for version, body in enumerate([{"name": "x"}, {"name": "y", "config": config}], start=2):
+        assert send("PATCH", path, body).json["version"] == version

@@ -76,6 +76,17 @@ def test_a_key_that_cannot_be_one_is_refused(alice: Caller, key: str) -> None:
     assert answer.json["errors"][0]["code"] == "idempotency_key_form"
 
 
+def test_a_key_that_would_not_be_heeded_is_refused(alice: Caller) -> None:
+    schedule = alice.new_schedule()["id"]
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+    path = f"/api/v2/sync-schedules/{schedule}"
+    refused = alice.client.post(f"{path}/pause", json={}, headers=headers)
+    assert refused.status_code == 422
+    [error] = refused.json["errors"]
+    assert (error["pointer"], error["code"]) == ("/Idempotency-Key", "idempotency_key_not_taken")
+    assert alice.client.get(path, headers=headers).json["is_paused"] is False
+
+
 def test_a_request_that_was_refused_may_be_mended_under_its_key(
     alice: Caller, engine: Engine
 ) -> None:
@@ -163,4 +174,4 @@ def test_a_route_that_shows_a_secret_keeps_no_answer(app: Flask) -> None:
 
     kept = {one.id for one in operations_of(app) if one.takes.key}
     assert {"create_connector", "create_schedule", "trigger_schedule"} <= kept
-    assert kept.isdisjoint({"make_dataset_reader", "create_api_key", "create_webhook_endpoint"})
+    assert kept.isdisjoint({"make_dataset_reader", "create_webhook_endpoint"})

@@ -10,6 +10,7 @@ from sqlalchemy import make_url
 
 from shared.connectors.bufdir.receipts import Receipts
 from shared.domain.dataset import dataset_name
+from shared.errors import TransientError
 from shared.web.app import create_app
 from shared.wiring import Wiring
 from tests.connectors.bufdir.office import Office
@@ -103,6 +104,24 @@ def test_a_correction_keeps_who_asked_and_why(alice: Caller, agency: Agency) -> 
     assert shown["asked_at"].endswith("Z")
     again = alice.post(agency.path, {"period": "2026-Q1", "reason": "more"})
     assert (again.status_code, again.json["code"]) == (409, "report_open")
+
+
+def test_an_act_whose_answer_was_lost_is_answered_when_it_is_asked_again(
+    alice: Caller, agency: Agency, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agency.receipt("2026-Q1", "accepted")
+    body = {"period": "2026-Q1", "reason": "late visits"}
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+
+    def break_off(*_: object) -> None:
+        raise TransientError("gone", code="dataset_unavailable")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.web.reports._present", break_off)
+        assert alice.client.post(agency.path, json=body, headers=headers).status_code == 503
+    again = alice.client.post(agency.path, json=body, headers=headers)
+    assert (again.status_code, again.json["correction"]) == (202, 1)
+    assert len(alice.get(agency.path).json["items"]) == 2
 
 
 def test_a_doubt_is_settled(alice: Caller, agency: Agency) -> None:

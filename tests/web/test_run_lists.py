@@ -3,11 +3,16 @@
 import csv
 import io
 import json
+import logging
+import traceback
 
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from shared.store import run_pages
 from shared.store.run_pages import MOST_LOOKED_AT
+from shared.web.exports import CutOffError
 from tests.factories import Tenant
 from tests.web.conftest import Caller
 
@@ -204,8 +209,32 @@ def test_a_spreadsheet_takes_no_text_of_an_export_for_a_formula(
     assert rows[0]["error"] == '\'=HYPERLINK("http://x")'
 
 
-def test_an_export_that_breaks_off_has_no_last_line(
-    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("query", "accept", "expected"),
+    [
+        ("", "", "text/csv"),
+        ("", "*/*", "text/csv"),
+        ("", "image/png", "text/csv"),
+        ("", "application/x-ndjson", "application/x-ndjson"),
+        ("", "text/csv;q=0.5, application/jsonl", "application/jsonl"),
+        ("?format=csv", "application/jsonl", "text/csv"),
+        ("?format=jsonl", "text/csv", "application/jsonl"),
+    ],
+)
+def test_an_export_comes_as_format_says_or_else_as_accept_does(
+    alice: Caller, query: str, accept: str, expected: str
+) -> None:
+    headers = {"Authorization": f"Bearer {alice.key}", "Accept": accept}
+    answer = alice.client.get(f"/api/v2/runs/export{query}", headers=headers)
+    assert (answer.status_code, answer.mimetype) == (200, expected)
+    kind = "csv" if expected == "text/csv" else "jsonl"
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="runs.{kind}"'
+    last = "#complete,0" if kind == "csv" else '{"complete": true, "runs": 0}'
+    assert answer.text.splitlines()[-1] == last
+
+
+def test_an_export_that_breaks_off_has_no_last_line_and_is_told_of(
+    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     from shared.flow import export  # noqa: PLC0415
 
@@ -222,7 +251,51 @@ def test_an_export_that_breaks_off_has_no_last_line(
     headers = {"Authorization": f"Bearer {alice.key}"}
     answer = alice.client.get("/api/v2/runs/export", headers=headers, buffered=False)
     received = []
-    with pytest.raises(ConnectionAbortedError):
+    with pytest.raises(CutOffError) as caught:
         received.extend(answer.iter_encoded())
     assert b"".join(received).count(b"\n") == 501
     assert b"#complete" not in b"".join(received)
+    [told] = [one for one in caplog.records if one.levelno >= logging.ERROR]
+    assert told.syncline_fields["event"] == "export_cut_off"
+    assert told.syncline_fields["request_id"] == answer.headers["X-Request-Id"]
+    assert "ConnectionAbortedError" in told.syncline_fields["error_class"]
+    assert "ConnectionAborted" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_an_export_whose_first_page_cannot_be_read_is_a_problem(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> object:
+        raise PoolTimeoutError
+
+    monkeypatch.setattr("shared.flow.export.list_runs", fail)
+    answer = alice.get("/api/v2/runs/export")
+    assert (answer.status_code, answer.json["code"]) == (503, "database_unavailable")
+
+
+def test_runs_that_are_written_meanwhile_move_no_page(
+    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector = alice.new_schedule()["connector_id"]
+    write_runs(engine, connector, 30, "skipped", "overlap", kind="old")
+    written, frontier = 0, run_pages._frontier
+
+    def write_one_first(*given: object) -> object:
+        nonlocal written
+        written += 1
+        write_runs(engine, connector, 1, "skipped", "overlap", kind=f"new{written}")
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "UPDATE workspace_connector_sync_log SET created_at = now()"
+                    " WHERE idempotency_key LIKE '%new%'"
+                )
+            )
+        return frontier(*given)
+
+    monkeypatch.setattr(run_pages, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(run_pages, "_frontier", write_one_first)
+    path = f"/api/v2/runs?connector_id={connector}&reason=overlap"
+    found = [run["id"] for page in pages(alice, path, 20) for run in page]
+    assert written >= 3
+    assert len(found) == len(set(found)) == 30

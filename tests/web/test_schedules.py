@@ -249,3 +249,12 @@ def test_a_schedule_that_is_not_there_is_404(alice: Caller, path: str) -> None:
     call = alice.post if path == "/trigger" else alice.get
     assert call(f"/api/v2/sync-schedules/{uuid4()}{path}").status_code == 404
     assert call(f"/api/v2/sync-schedules/not-an-id{path}").status_code == 404
+
+
+def test_the_schedule_of_a_connector_is_found_by_it(alice: Caller, mallory: Caller) -> None:
+    schedule, _other = alice.new_schedule(), alice.new_schedule(name="another")
+    path = f"/api/v2/sync-schedules?connector_id={schedule['connector_id']}"
+    assert [one["id"] for one in alice.get(path).json["items"]] == [schedule["id"]]
+    assert mallory.get(path).json["items"] == []
+    answer = alice.get("/api/v2/sync-schedules?connector_id=x")
+    assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (422, "/connector_id")

@@ -77,6 +77,43 @@ def test_a_rotation_gives_a_new_secret_and_takes_the_old_one_for_a_while(alice: 
     assert [send(alice, one).status_code for one in (old, new)] == [401, 401]
 
 
+def test_a_report_to_a_paused_schedule_is_kept_and_shown(alice: Caller) -> None:
+    endpoint = new_endpoint(alice)
+    [schedule] = alice.get("/api/v2/sync-schedules").json["items"]
+    assert schedule["change_reported_at"] is None
+    path = f"/api/v2/sync-schedules/{schedule['id']}"
+    alice.post(f"{path}/pause", {})
+
+    answer = send(alice, endpoint)
+
+    assert answer.json == {"result": "accepted", "waits_for": "paused"}
+    assert alice.get(path).json["change_reported_at"] is not None
+    assert alice.get("/api/v2/runs?trigger_type=webhook").json["items"] == []
+
+
+def test_calls_that_answer_with_a_secret_take_no_idempotency_key(alice: Caller) -> None:
+    endpoint = new_endpoint(alice)
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "a key"}
+    body = {"connector_id": endpoint["connector_id"], "name": "another"}
+    for path, sent in ((ENDPOINTS, body), (f"{ENDPOINTS}/{endpoint['id']}/rotate", {})):
+        answer = alice.client.post(path, json=sent, headers=headers)
+        assert answer.status_code == 422, answer.text
+    assert len(alice.get(ENDPOINTS).json["items"]) == 1
+
+
+def test_a_header_that_means_something_else_cannot_hold_the_secret(alice: Caller) -> None:
+    schedule = alice.new_schedule(frequency="realtime", preferred_time=None)
+    body = {
+        "connector_id": schedule["connector_id"],
+        "name": "shop",
+        "scheme": "shared_secret",
+        "secret_header": "X-Request-Id",
+    }
+    answer = alice.post(ENDPOINTS, body)
+    assert answer.status_code == 422
+    assert "X-Webhook-Secret" in answer.text
+
+
 def test_an_unknown_endpoint_and_a_wrong_signature_get_the_same_answer(alice: Caller) -> None:
     endpoint = new_endpoint(alice)
     wrong = {**endpoint, "secret": "whsec_" + "A" * 44}

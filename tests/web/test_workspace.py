@@ -26,7 +26,8 @@ def test_an_admin_changes_what_the_body_names_and_nothing_else(alice: Caller) ->
     after = alice.patch("/api/v2/workspace", changes)
 
     assert after.status_code == 200
-    assert after.json == {**before, **changes, "updated_at": after.json["updated_at"]}
+    newer = {"version": 2, "updated_at": after.json["updated_at"]}
+    assert after.json == {**before, **changes, **newer}
     schedule = alice.new_schedule()
     assert schedule["timezone"] == "UTC"
 

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     settled_by text,
     settled_why text,
     settled_at timestamptz,
+    acted_as uuid,
     created_at timestamptz NOT NULL DEFAULT now(),
     sent_at timestamptz,
     answered_at timestamptz,
@@ -56,6 +57,9 @@ http_status, receipt, error, run_id, asked_by, asked_why, asked_at, settled_as, 
 settled_why, settled_at, created_at, sent_at, answered_at
 """
 _NEWEST = "SELECT {columns} FROM {table} WHERE period = %s ORDER BY correction DESC LIMIT 1"
+_ACTED_ON = """
+SELECT {columns} FROM {table} WHERE period = %s AND acted_as = %s ORDER BY correction DESC LIMIT 1
+"""
 _LIST = """
 SELECT {columns} FROM {table} WHERE %(before)s::bigint IS NULL OR id < %(before)s::bigint
 ORDER BY id DESC LIMIT %(limit)s
@@ -94,14 +98,16 @@ SET state = %(state)s, http_status = coalesce(%(status)s, http_status), receipt 
 WHERE id = %(id)s AND state = 'sending' AND requests = %(requests)s
 """
 _CORRECT = """
-INSERT INTO {table} (period, correction, idempotency_key, state, asked_by, asked_why, asked_at)
-VALUES (%(period)s, %(correction)s, %(key)s, 'waiting', %(by)s, %(why)s, clock_timestamp())
+INSERT INTO {table} (period, correction, idempotency_key, state, asked_by, asked_why, asked_at,
+    acted_as)
+VALUES (%(period)s, %(correction)s, %(key)s, 'waiting', %(by)s, %(why)s, clock_timestamp(),
+    %(request)s)
 RETURNING {columns}
 """
 _SETTLE = """
 UPDATE {table}
 SET state = %(state)s, settled_as = %(as)s, settled_by = %(by)s, settled_why = %(why)s,
-    settled_at = clock_timestamp(), error = NULL,
+    settled_at = clock_timestamp(), acted_as = %(request)s, error = NULL,
     payload = CASE WHEN %(state)s = 'waiting' THEN payload END
 WHERE id = %(id)s AND state IN ('sending', 'unknown')
 RETURNING {columns}
@@ -163,10 +169,14 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """What a person did about a report: the name of who did it, and why."""
+    """What a person did about a report: the name of who did it, and why.
+
+    `request` tells it from other acts, so that whoever asks again finds it done.
+    """
 
     by: str | None
     why: str | None
+    request: UUID | None = None
 
 
 class Receipts:
@@ -206,6 +216,11 @@ class Receipts:
     def newest(self, period: str) -> Receipt | None:
         """Return the newest report of a period, None if there is none."""
         found = self._rows(_NEWEST, (period,))
+        return found[0] if found else None
+
+    def acted_on(self, period: str, request: UUID) -> Receipt | None:
+        """Return the report of a period that a request asked for or settled, None if none yet."""
+        found = self._rows(_ACTED_ON, (period, str(request)))
         return found[0] if found else None
 
     def page(self, *, before: int | None, limit: int) -> Sequence[Receipt]:
@@ -276,8 +291,7 @@ class Receipts:
             "period": newest.period,
             "correction": correction,
             "key": report_key(self._connector_id, newest.period, correction),
-            "by": act.by,
-            "why": act.why,
+            **_of_act(act),
         }
         return self._rows(_CORRECT, parameters)[0]
 
@@ -288,8 +302,7 @@ class Receipts:
             "id": receipt.id,
             "state": ReportState.ACCEPTED if is_over else ReportState.WAITING,
             "as": settlement,
-            "by": act.by,
-            "why": act.why,
+            **_of_act(act),
         }
         return self._rows(_SETTLE, parameters)[0]
 
@@ -301,6 +314,11 @@ class Receipts:
 
     def _sql(self, query: str) -> sql.Composed:
         return sql.SQL(query).format(**self._names)
+
+
+def _of_act(act: Act) -> dict[str, str | None]:
+    request = None if act.request is None else str(act.request)
+    return {"by": act.by, "why": act.why, "request": request}
 
 
 def _receipt(row: dict[str, Any]) -> Receipt:

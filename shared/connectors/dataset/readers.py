@@ -111,15 +111,16 @@ def grant_schema(cursor: Cursor, role: str, schema: str) -> None:
     cursor.execute(sql.SQL(_GRANT).format(**names))
 
 
-def revoke_reader(dataset_url: str, role: str) -> None:
+def revoke_reader(dataset_url: str, role: str) -> bool:
     """End a role: it cannot log in, its connections end, its rights and itself are gone.
 
-    Harmless if there is none; what is cut off is completed by a repeat. Raises as `make_reader`.
+    Returns whether there was one; what is cut off is completed by a repeat. Raises as
+    `make_reader`.
     """
     with _connected(dataset_url) as connection, connection.cursor() as cursor:
         cursor.execute(_ROLE_IS_THERE, (role,))
         if not cursor.rowcount:
-            return
+            return False
         name = sql.Identifier(role)
         # First and by itself, so that no connection comes after those that are ended.
         cursor.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(name))
@@ -132,6 +133,7 @@ def revoke_reader(dataset_url: str, role: str) -> None:
         # It may have rights in another database of the server, where datasets were before.
         with suppress(DependentObjectsStillExist):
             cursor.execute(sql.SQL("DROP ROLE {}").format(name))
+    return True
 
 
 @contextmanager

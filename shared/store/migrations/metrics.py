@@ -8,7 +8,7 @@ RETURNS TABLE (metric text, label text, value double precision)
 LANGUAGE sql STABLE SECURITY DEFINER
 SET search_path = pg_catalog, public, pg_temp
 AS $$
-WITH last_tick AS (
+WITH RECURSIVE last_tick AS (
     SELECT t.completed_at, t.duration_ms, t.drift_ms, t.is_complete
     FROM (SELECT * FROM tick ORDER BY as_of DESC LIMIT 5) AS t
     WHERE t.completed_at IS NOT NULL
@@ -18,18 +18,39 @@ WITH last_tick AS (
 hour_of_ticks AS (
     SELECT * FROM tick WHERE as_of >= now() - interval '1 hour' ORDER BY as_of DESC LIMIT 1000
 ),
-waiting AS (
+enqueued AS (
+    SELECT r.not_before_at FROM workspace_connector_sync_log AS r
+    WHERE r.status = 'scheduled' AND r.enqueued_at IS NOT NULL AND r.not_before_at <= now()
+    ORDER BY r.not_before_at LIMIT 10001
+),
+-- The first in the line of each workspace for a place, of its interactive runs and of the others.
+first_in_line AS (
     (
-        SELECT r.not_before_at FROM workspace_connector_sync_log AS r
-        WHERE r.status = 'scheduled' AND r.enqueued_at IS NOT NULL AND r.not_before_at <= now()
-        ORDER BY r.not_before_at LIMIT 10001
+        SELECT r.workspace_id, r.trigger_type = 'cloud_task' AS is_planned, r.not_before_at
+        FROM workspace_connector_sync_log AS r
+        WHERE r.status = 'scheduled' AND r.admitted_at IS NULL
+        ORDER BY r.workspace_id, (r.trigger_type = 'cloud_task'), r.not_before_at, r.id LIMIT 1
     )
     UNION ALL
-    (
-        SELECT r.not_before_at FROM workspace_connector_sync_log AS r
-        WHERE r.status = 'scheduled' AND r.admitted_at IS NULL AND r.not_before_at <= now()
-        LIMIT 10001
-    )
+    SELECT n.workspace_id, n.is_planned, n.not_before_at
+    FROM first_in_line AS f
+    CROSS JOIN LATERAL (
+        SELECT r.workspace_id, r.trigger_type = 'cloud_task' AS is_planned, r.not_before_at
+        FROM workspace_connector_sync_log AS r
+        WHERE r.status = 'scheduled' AND r.admitted_at IS NULL
+            AND (r.workspace_id, (r.trigger_type = 'cloud_task')) > (f.workspace_id, f.is_planned)
+        ORDER BY r.workspace_id, (r.trigger_type = 'cloud_task'), r.not_before_at, r.id LIMIT 1
+    ) AS n
+),
+oldest_in_line AS (
+    SELECT min(not_before_at) AS not_before_at
+    FROM (SELECT not_before_at FROM first_in_line LIMIT 10001) AS f
+    WHERE not_before_at <= now()
+),
+in_line AS (
+    SELECT r.not_before_at FROM workspace_connector_sync_log AS r
+    WHERE r.status = 'scheduled' AND r.admitted_at IS NULL AND r.not_before_at <= now()
+    ORDER BY r.workspace_id, (r.trigger_type = 'cloud_task'), r.not_before_at, r.id LIMIT 10001
 ),
 leased AS (
     SELECT r.lease_expires_at FROM workspace_connector_sync_log AS r
@@ -60,9 +81,14 @@ UNION ALL SELECT 'hour_runs', 'not_enqueued', CAST(coalesce(sum(enqueue_failures
 FROM hour_of_ticks
 UNION ALL SELECT 'runs_written_total', '', CAST(coalesce(max(id), 0) AS float8)
 FROM (SELECT id FROM workspace_connector_sync_log ORDER BY id DESC LIMIT 1) AS r
-UNION ALL SELECT 'runs_overdue', '', CAST(count(*) AS float8) FROM waiting
+UNION ALL SELECT 'runs_overdue', '', CAST(count(*) AS float8)
+FROM (SELECT FROM enqueued UNION ALL SELECT FROM in_line) AS w
 UNION ALL SELECT 'oldest_overdue_seconds', '',
-    CAST(coalesce(extract(EPOCH FROM now() - min(not_before_at)), 0) AS float8) FROM waiting
+    CAST(coalesce(extract(EPOCH FROM now() - min(not_before_at)), 0) AS float8)
+FROM (
+    SELECT not_before_at FROM oldest_in_line
+    UNION ALL (SELECT not_before_at FROM enqueued ORDER BY not_before_at LIMIT 1)
+) AS w
 UNION ALL SELECT 'runs_in_progress', '', CAST(count(*) AS float8) FROM leased
 UNION ALL SELECT 'leases_expired', '', CAST(count(*) AS float8) FROM leased
 WHERE lease_expires_at < now()

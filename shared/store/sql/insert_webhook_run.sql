@@ -1,5 +1,6 @@
 -- Write a run for what a source reported, unless one waits already that has not started: then that
--- one reads it. Somebody who is taking that one at this moment is waited for.
+-- one reads it. Somebody who is taking that one at this moment is waited for. What is unread counts
+-- the run, and is looked at again when it may have ended.
 WITH written AS (
     INSERT INTO workspace_connector_sync_log (
         workspace_id,
@@ -27,6 +28,13 @@ WITH written AS (
     RETURNING id, workspace_id, workspace_connector_sync_log_id
 ),
 
+counted AS (
+    UPDATE unread_change AS u
+    SET runs = CAST(:runs AS integer),
+        look_at = CAST(:not_before_at AS timestamptz) + CAST(:look_after AS interval)
+    WHERE u.connector_id = :connector_id
+),
+
 noted AS (
     INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
     SELECT
@@ -34,7 +42,7 @@ noted AS (
         w.id,
         CAST(:now AS timestamptz),
         'requested',
-        jsonb_build_object('trigger_type', 'webhook', 'endpoint_id', CAST(:endpoint AS text))
+        jsonb_build_object('trigger_type', 'webhook') || CAST(:detail AS jsonb)
     FROM written AS w
 )
 

@@ -45,6 +45,13 @@ facts AS (
         coalesce(r.period_at, r.nominal_at, r.created_at) AS nominal_at,
         coalesce(s.timezone, w.timezone) AS timezone,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
+        -- What a source reported waits for the end of a pause, also if an attempt failed before it.
+        (
+            r.trigger_type = 'webhook'
+            AND r.slices = 0
+            AND r.positions = CAST('{}' AS jsonb)
+            AND s.paused_until > (SELECT at FROM instant)
+        ) IS TRUE AS is_halted,
         -- A run with slices behind it keeps its connector until its end, also while it waits, and
         -- one that the provider put off keeps it until then: Retry-After binds the connector.
         (
@@ -104,6 +111,10 @@ leased AS (
         connector_held_until = NULL,
         error = NULL,
         started_at = coalesce(r.started_at, (SELECT at FROM instant)),
+        reading_since = CASE
+            WHEN r.slices = 0 AND r.positions = CAST('{}' AS jsonb) THEN (SELECT at FROM instant)
+            ELSE r.reading_since
+        END,
         leased_at = (SELECT at FROM instant),
         lost_tasks = 0,
         config_version = f.config_version,
@@ -131,6 +142,7 @@ leased AS (
         AND (r.task_generation <> CAST(:generation AS integer)) IS NOT TRUE
         AND f.connector_is_usable
         AND NOT f.is_too_early
+        AND NOT f.is_halted
         AND NOT f.overlaps
         AND f.has_room
     RETURNING r.id, r.fence, r.attempt, r.started_at, r.leased_at, r.schedule_id
@@ -189,6 +201,7 @@ SELECT
     f.nominal_at,
     f.timezone,
     f.is_too_early,
+    f.is_halted,
     f.overlaps,
     f.another_waits,
     f.has_room,

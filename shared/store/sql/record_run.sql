@@ -1,6 +1,7 @@
 -- Record what became of an attempt while its fence holds: the run, its watermarks and streams, its
--- schedule, the health of its connector, its timeline, and the place that it leaves to the next run
--- of its workspace. No row comes back when the fence was lost; then nothing at all was written.
+-- schedule, the health of its connector, the reported changes that it read, its timeline, and the
+-- place that it leaves to the next run of its workspace. No row comes back when the fence was lost;
+-- then nothing at all was written.
 -- A slice that is not the last (`goes_on`) keeps the place of its run, which comes back to be
 -- enqueued again; a run that waits for another attempt gives it up, also if it got on (`is_slice`).
 WITH instant AS (
@@ -74,6 +75,7 @@ ended AS (
         r.next_attempt_at,
         r.connector_held_until,
         r.config_version,
+        r.reading_since,
         r.records_processed
 ),
 
@@ -142,6 +144,17 @@ shown AS (
         )
     FROM ended AS e
     WHERE s.id = e.schedule_id
+    RETURNING s.id
+),
+
+-- After the schedule, as whoever changes one does: a trigger locks the row of its unread change.
+read_changes AS (
+    DELETE FROM unread_change AS u
+    USING ended AS e
+    WHERE u.connector_id = e.connector_id
+        AND :status = 'success'
+        AND u.reported_at < e.reading_since
+        AND (SELECT count(*) FROM shown) >= 0
 ),
 
 noted AS (

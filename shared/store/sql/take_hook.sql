@@ -1,11 +1,37 @@
--- Take a message of a webhook endpoint: spend of its rate, remember the message, and tell what there
--- is to start. A full bucket holds one minute's worth and fills evenly; its level is kept as the
--- instant at which it will be full. Whoever comes at the same time waits for the endpoint's row, and
--- sees what the other spent.
--- `covered` tells that a run waits which has not read anything yet: it will read what changed. A
--- worker that takes it after this statement began reads after the change all the same.
+-- Take a message of a webhook endpoint: spend of its rate, remember the message, note that there is
+-- something to read, and tell what there is to start. A full bucket holds one minute's worth and
+-- fills evenly; its level is kept as the instant at which it will be full. Whoever comes at the same
+-- time waits for the endpoint's row, and sees what the other spent.
+-- Only a realtime schedule hears of it: for another one nothing is remembered.
+-- `is_covered` tells that a run waits which has not read anything yet: it will read what changed,
+-- and its timeline says so, once. A worker that takes it after this statement began reads after the
+-- change all the same. Whatever becomes of that run, what is noted stays until a run has read it.
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), clock_timestamp()) AS at
+),
+
+place AS (
+    SELECT
+        e.id AS endpoint_id,
+        e.public_id AS endpoint_public_id,
+        e.workspace_id,
+        e.spent_until,
+        c.id AS connector_id,
+        c.public_id AS connector_public_id,
+        c.status AS connector_status,
+        s.id AS schedule_id,
+        s.is_enabled,
+        s.paused_until,
+        s.max_attempts,
+        (s.frequency = 'realtime') IS TRUE AS is_heard
+    FROM webhook_endpoint AS e
+    JOIN workspace AS w ON w.id = e.workspace_id
+    JOIN workspace_connector AS c ON c.id = e.connector_id
+    LEFT JOIN sync_schedule AS s ON s.connector_id = c.id
+    WHERE e.id = :endpoint_id
+        AND c.deleted_at IS NULL
+        AND w.disabled_at IS NULL
+        AND w.deleted_at IS NULL
 ),
 
 spent AS (
@@ -18,7 +44,7 @@ spent AS (
         AND greatest(e.spent_until, (SELECT at FROM instant))
             + interval '1 minute' / CAST(:per_minute AS integer)
             <= (SELECT at FROM instant) + interval '1 minute'
-    RETURNING e.id, e.workspace_id
+    RETURNING e.id
 ),
 
 remembered AS (
@@ -26,56 +52,93 @@ remembered AS (
     SELECT
         s.id,
         CAST(:message_hash AS bytea),
-        s.workspace_id,
+        p.workspace_id,
         (SELECT at FROM instant) + CAST(:remembered AS interval)
     FROM spent AS s
-    WHERE CAST(:message_hash AS bytea) IS NOT NULL
+    JOIN place AS p ON p.endpoint_id = s.id
+    WHERE CAST(:message_hash AS bytea) IS NOT NULL AND p.is_heard
     ON CONFLICT (endpoint_id, message_hash) DO NOTHING
     RETURNING endpoint_id
+),
+
+news AS (
+    SELECT
+        p.workspace_id,
+        p.connector_id,
+        p.endpoint_public_id
+    FROM spent AS s
+    JOIN place AS p ON p.endpoint_id = s.id
+    WHERE p.is_heard
+        AND (CAST(:message_hash AS bytea) IS NULL OR EXISTS (SELECT FROM remembered))
+),
+
+kept AS (
+    INSERT INTO unread_change AS u (connector_id, workspace_id, reported_at, look_at)
+    SELECT
+        n.connector_id,
+        n.workspace_id,
+        (SELECT at FROM instant),
+        (SELECT at FROM instant) + CAST(:look_after AS interval)
+    FROM news AS n
+    ON CONFLICT (connector_id) DO UPDATE
+    SET reported_at = greatest(u.reported_at, excluded.reported_at),
+        runs = least(u.runs, 1),
+        look_at = least(u.look_at, excluded.look_at)
+),
+
+covering AS (
+    SELECT
+        r.id,
+        r.workspace_id
+    FROM place AS p
+    JOIN workspace_connector_sync_log AS r ON r.connector_id = p.connector_id
+    WHERE r.status = 'scheduled'
+        AND r.trigger_type <> 'cloud_task'
+        AND r.slices = 0
+        AND r.positions = CAST('{}' AS jsonb)
+    ORDER BY r.not_before_at, r.id
+    LIMIT 1
+),
+
+noted AS (
+    INSERT INTO sync_log_event (workspace_id, run_id, happened_at, kind, detail)
+    SELECT
+        c.workspace_id,
+        c.id,
+        (SELECT at FROM instant),
+        'change_reported',
+        jsonb_build_object('endpoint_id', n.endpoint_public_id)
+    FROM covering AS c
+    CROSS JOIN news AS n
+    WHERE NOT EXISTS (
+        SELECT FROM sync_log_event AS v
+        WHERE v.run_id = c.id AND v.kind = 'change_reported'
+    )
 )
 
 SELECT
     (SELECT at FROM instant) AS at,
     EXISTS (SELECT FROM spent) AS is_allowed,
-    (
-        EXISTS (SELECT FROM spent)
-        AND (
-            CAST(:message_hash AS bytea) IS NULL
-            OR EXISTS (SELECT FROM remembered)
-        )
-    ) AS is_new,
+    p.is_heard,
+    EXISTS (SELECT FROM news) AS is_new,
     CAST(
         extract(
             EPOCH FROM greatest(
                 interval '1 second',
-                greatest(e.spent_until, (SELECT at FROM instant))
+                greatest(p.spent_until, (SELECT at FROM instant))
                 + interval '1 minute' / CAST(:per_minute AS integer)
                 - interval '1 minute'
                 - (SELECT at FROM instant)
             )
         ) AS double precision
     ) AS wait_seconds,
-    c.id AS connector_id,
-    c.public_id AS connector_public_id,
-    c.status AS connector_status,
-    s.id AS schedule_id,
-    s.frequency,
-    s.is_enabled,
-    s.paused_until,
-    s.max_attempts,
-    EXISTS (
-        SELECT FROM workspace_connector_sync_log AS r
-        WHERE r.connector_id = c.id
-            AND r.status = 'scheduled'
-            AND r.trigger_type <> 'cloud_task'
-            AND r.slices = 0
-            AND r.positions = CAST('{}' AS jsonb)
-    ) AS is_covered
-FROM webhook_endpoint AS e
-JOIN workspace AS w ON w.id = e.workspace_id
-JOIN workspace_connector AS c ON c.id = e.connector_id
-LEFT JOIN sync_schedule AS s ON s.connector_id = c.id
-WHERE e.id = :endpoint_id
-    AND c.deleted_at IS NULL
-    AND w.disabled_at IS NULL
-    AND w.deleted_at IS NULL
+    p.workspace_id,
+    p.connector_id,
+    p.connector_public_id,
+    p.connector_status,
+    p.schedule_id,
+    p.is_enabled,
+    p.paused_until,
+    p.max_attempts,
+    EXISTS (SELECT FROM covering) AS is_covered
+FROM place AS p

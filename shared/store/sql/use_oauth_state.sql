@@ -18,4 +18,6 @@ RETURNING
     s.key_version,
     s.redirect_uri,
     s.return_to,
-    s.asked_by
+    s.asked_by,
+    s.asked_by_kind,
+    s.asked_by_id

@@ -14,14 +14,14 @@ from shared.store.tables.connectors import (
     oauth_state,
     workspace_connector,
 )
-from shared.store.tables.hooks import webhook_delivery, webhook_endpoint
+from shared.store.tables.hooks import unread_change, webhook_delivery, webhook_endpoint
 from shared.store.tables.requests import repeatable_request, trigger_allowance
 from shared.store.tables.runs import sync_log, sync_log_event
 from shared.store.tables.schedules import sync_schedule
 from shared.store.tables.streams import connector_stream, sync_watermark
 from shared.store.tables.ticks import tick
 from shared.store.tables.workers import worker_instance
-from shared.store.tables.workspaces import api_key, workspace
+from shared.store.tables.workspaces import api_key, member, workspace
 
 __all__ = [
     "api_key",
@@ -30,6 +30,7 @@ __all__ = [
     "blackout_window",
     "connector_credential",
     "connector_stream",
+    "member",
     "metadata",
     "oauth_state",
     "repeatable_request",
@@ -39,6 +40,7 @@ __all__ = [
     "sync_watermark",
     "tick",
     "trigger_allowance",
+    "unread_change",
     "webhook_delivery",
     "webhook_endpoint",
     "worker_instance",

@@ -45,15 +45,22 @@ audit_log = Table(
     one_of("actor_kind", ("api_key", "member", "operator"), "audit_actor_kind_valid"),
     one_of("outcome", ("done", "refused"), "audit_outcome_valid"),
     CheckConstraint("(outcome = 'refused') = (code IS NOT NULL)", name="audit_refusal_has_code"),
+    # More than what `shared.domain.audit` lets through can become as jsonb.
     CheckConstraint(
-        "pg_column_size(before) + pg_column_size(after) < 262144", name="audit_bounded"
+        "coalesce(pg_column_size(before), 0) + coalesce(pg_column_size(after), 0) < 1048576",
+        name="audit_bounded",
     ),
 )
-Index("audit_log_of_object", audit_log.c.workspace_id, audit_log.c.object_id, audit_log.c.seq)
+_ORDER = (audit_log.c.created_at, audit_log.c.seq)
+Index("audit_log_by_time", audit_log.c.workspace_id, *_ORDER)
+Index("audit_log_of_object", audit_log.c.workspace_id, audit_log.c.object_id, *_ORDER)
+Index("audit_log_of_kind", audit_log.c.workspace_id, audit_log.c.object_kind, *_ORDER)
+Index("audit_log_of_actor", audit_log.c.workspace_id, audit_log.c.actor_id, *_ORDER)
+Index("audit_log_of_action", audit_log.c.workspace_id, audit_log.c.action, *_ORDER)
 Index(
     "refused_in_audit_log",
     audit_log.c.workspace_id,
-    audit_log.c.created_at,
+    *_ORDER,
     postgresql_where=text("outcome = 'refused'"),
 )
 

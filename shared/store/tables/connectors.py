@@ -13,6 +13,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    Uuid,
     func,
     text,
 )
@@ -50,6 +51,10 @@ workspace_connector = Table(
     Column("access_version", BigInteger, nullable=False, server_default="1"),
     Column("health", String(16), nullable=False, server_default="unknown"),
     Column("health_reason", String(500), nullable=True),
+    # Set by the trigger `note_health_since` when the health becomes another one.
+    Column("health_since", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    # When it was last looked at; set by looks, and not by runs.
+    instant("health_looked_at"),
     # When it is looked at, unless a run tells of it before; moved by record, by looks, and by a
     # change of the config.
     Column(
@@ -153,6 +158,9 @@ oauth_state = Table(
     Column("return_to", String(500), nullable=True),
     # The name by which people know who asked, if it has one.
     Column("asked_by", String(200), nullable=True),
+    # What kind of caller that was, and its public id: the actor of what the callback changes.
+    Column("asked_by_kind", String(16), nullable=True),
+    Column("asked_by_id", Uuid, nullable=True),
     instant("expires_at", required=True),
     # Set by the callback that uses it; every other one is refused.
     instant("used_at"),

@@ -1,4 +1,4 @@
-"""Where sources report changes, and which of their messages came already."""
+"""Where sources report changes, which of their messages came already, and what is unread."""
 
 from sqlalchemy import (
     BigInteger,
@@ -6,6 +6,7 @@ from sqlalchemy import (
     Column,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     String,
     Table,
@@ -34,19 +35,23 @@ webhook_endpoint = Table(
     Column("scheme", String(16), nullable=False),
     # The header that holds the secret, in lower case, where the scheme is that.
     Column("secret_header", String(64), nullable=True),
-    # AES-256-GCM over the secret and the one before it; see shared/gcp/sealing.py. Set anew by a
-    # rotation and by rekeying.
+    # AES-256-GCM over the secret, the one before it, and the oldest that is still taken; see
+    # shared/gcp/sealing.py. Set anew by a rotation and by rekeying.
     Column("ciphertext", LargeBinary, nullable=False),
     Column("nonce", LargeBinary, nullable=False),
     Column("wrapped_key", LargeBinary, nullable=False),
     Column("key_version", String(255), nullable=False),
-    # Until when the secret before the newest is accepted; null when there is none.
+    # Until when the secret before the newest is accepted, and the oldest of three; null when there
+    # is none.
     instant("previous_until"),
+    instant("oldest_until"),
     instant("rotated_at"),
     # When all that it may take in a minute is to spend again; moved on by each message.
     instant("spent_until"),
     # When the newest message came whose sender proved itself.
     instant("last_used_at"),
+    # Grows with every change by a person, so that nobody overwrites one that they did not see.
+    Column("version", Integer, nullable=False, server_default="1"),
     created_at(),
     UniqueConstraint("workspace_id", "id"),
     ForeignKeyConstraint(
@@ -80,3 +85,27 @@ webhook_delivery = Table(
     ),
 )
 Index("webhook_delivery_expired", webhook_delivery.c.expires_at)
+
+# A connector whose source reported a change that no run has read: a run that began to read after
+# `reported_at` deletes the row when it succeeds. Written with each message that counts.
+unread_change = Table(
+    "unread_change",
+    metadata,
+    Column("connector_id", BigInteger, primary_key=True, autoincrement=False),
+    workspace_id(),
+    # When the newest message came.
+    instant("reported_at", required=True),
+    # How many runs were written for it since, or since somebody let the connector run again.
+    Column("runs", Integer, nullable=False, server_default="0"),
+    # When the dispatcher looks whether a run has to be written; moved on by it, and put back by
+    # triggers on what may let the connector run again.
+    instant("look_at", required=True),
+    ForeignKeyConstraint(
+        ["workspace_id", "connector_id"],
+        ["workspace_connector.workspace_id", "workspace_connector.id"],
+        name="unread_change_of_its_connector",
+    ),
+    CheckConstraint("runs >= 0", name="unread_change_runs_range"),
+)
+Index("unread_change_to_look_at", unread_change.c.look_at)
+Index("unread_change_of_a_workspace", unread_change.c.workspace_id)

@@ -92,6 +92,9 @@ sync_log = Table(
     # The run that this one repeats, and the instant that it is about where that is not its own.
     Column("retry_of", BigInteger, nullable=True),
     instant("nominal_at"),
+    # When the attempt began that read the source from the watermarks on: what was reported before
+    # is read when the run succeeds. Set by each lease of a run that has read nothing yet.
+    instant("reading_since"),
     UniqueConstraint("workspace_id", "id"),
     UniqueConstraint("idempotency_key", name="one_run_per_period"),
     ForeignKeyConstraint(
@@ -224,12 +227,21 @@ _NEWEST_FIRST = (desc(sync_log.c.created_at), desc(sync_log.c.id))
 Index("run_history_of_a_schedule", sync_log.c.schedule_id, *_NEWEST_FIRST)
 Index("run_history_of_a_connector", sync_log.c.connector_id, *_NEWEST_FIRST)
 Index("run_history_of_a_workspace", sync_log.c.workspace_id, *_NEWEST_FIRST)
+# Two for the statuses. Whoever looks for the waiting run of a connector does not say that it has
+# not completed: no plan can take the index of a workspace for it, and read all that wait there.
 Index(
     "run_history_by_status",
     sync_log.c.workspace_id,
     sync_log.c.status,
     *_NEWEST_FIRST,
-    postgresql_where=text("status <> 'success'"),
+    postgresql_where=text("status IN ('error', 'skipped', 'cancelled')"),
+)
+Index(
+    "run_history_of_unfinished",
+    sync_log.c.workspace_id,
+    sync_log.c.status,
+    *_NEWEST_FIRST,
+    postgresql_where=sync_log.c.completed_at.is_(None),
 )
 Index(
     "run_history_by_reason",

@@ -15,6 +15,7 @@ class BulkProblem(TypedDict):
 
     code: str
     detail: str
+    retry_after_seconds: int | None
 
 
 @with_config(WHOLE)
@@ -34,6 +35,7 @@ class BulkCounts(TypedDict):
     done: int
     unchanged: int
     refused: int
+    not_tried: int
 
 
 @with_config(WHOLE)

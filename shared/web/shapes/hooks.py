@@ -8,8 +8,9 @@ from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from shared.domain.hooks import HookScheme
+from shared.domain.unread import Obstacle
 from shared.flow.hooks import HookResult
-from shared.web.shapes.base import WHOLE, NextCursor
+from shared.web.shapes.base import WHOLE, NextCursor, Version
 
 
 @with_config(WHOLE)
@@ -17,6 +18,7 @@ class HookAnswer(TypedDict):
     """What became of a message."""
 
     result: HookResult
+    waits_for: Obstacle | None
 
 
 @with_config(WHOLE)
@@ -32,6 +34,7 @@ class WebhookEndpoint(TypedDict):
     previous_secret_until: datetime | None
     rotated_at: datetime | None
     last_used_at: datetime | None
+    version: Version
     created_at: datetime
 
 

@@ -1,10 +1,10 @@
 """Shapes of schedules, their previews, and of what keeps them from running."""
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import with_config
+from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
 from shared.domain.outlook import OutlookKind
@@ -77,6 +77,10 @@ class Schedule(TypedDict):
     last_run_status: Literal["never_run", "running", "success", "partial", "failed"]
     last_run_error: str | None
     last_run_records_synced: int | None
+    change_reported_at: Annotated[
+        datetime | None,
+        Field(description="When its source last reported a change that no run has read yet."),
+    ]
     version: Version
     created_at: datetime
     updated_at: datetime

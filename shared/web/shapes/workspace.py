@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, with_config
 from typing_extensions import TypedDict
 
-from shared.web.shapes.base import WHOLE
+from shared.web.shapes.base import WHOLE, Version
 
 
 @with_config(WHOLE)
@@ -16,6 +16,11 @@ class Limit(TypedDict):
 
     least: int
     most: int
+
+
+RetentionDays = Annotated[
+    int, Field(description="How far back exports of runs go; nothing is deleted by it.")
+]
 
 
 @with_config(WHOLE)
@@ -39,8 +44,9 @@ class Workspace(TypedDict):
     max_concurrent_syncs: int
     minimum_interval_seconds: int
     manual_triggers_per_minute: int
-    retention_days: int
+    retention_days: RetentionDays
     limits: WorkspaceLimits
+    version: Version
     created_at: datetime
     updated_at: datetime
 
@@ -90,5 +96,5 @@ class WorkspaceHealthAnswer(TypedDict):
 class Readiness(TypedDict):
     """Whether requests can be served."""
 
-    status: Literal["ok", "database_unavailable", "schema_outdated"]
+    status: Literal["ok", "database_unavailable", "schema_outdated", "deployment"]
     last_tick_age_seconds: int | None

@@ -54,11 +54,12 @@ def upgrade() -> None:
     for statement in _STATEMENTS:
         op.execute(statement)
     op.execute("GRANT UPDATE (manual_triggers_per_minute) ON workspace TO syncline_app")
-    op.execute("GRANT UPDATE (version) ON workspace_connector TO syncline_system")
+    op.execute("GRANT UPDATE (version) ON workspace_connector TO syncline_app")
     protect_tenant_table("trigger_allowance", app="SELECT, INSERT, UPDATE", system="")
     protect_tenant_table(
         "repeatable_request",
         app="SELECT, INSERT, UPDATE, DELETE",
         # The dispatcher prunes them; who locks a row needs the right to change a column of it.
-        system="SELECT, DELETE, UPDATE (locked_until)",
+        system="SELECT (workspace_id, operation, key_hash, expires_at), DELETE,"
+        " UPDATE (locked_until)",
     )

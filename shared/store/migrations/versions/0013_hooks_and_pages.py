@@ -1,4 +1,4 @@
-"""Webhook endpoints, retries of runs, and the indexes of pages of the log."""
+"""Webhook endpoints, retries of runs, and the indexes of pages but for those of the log."""
 
 from alembic import op
 
@@ -23,6 +23,7 @@ CREATE TABLE webhook_endpoint (
     wrapped_key BYTEA NOT NULL,
     key_version VARCHAR(255) NOT NULL,
     previous_until timestamptz,
+    oldest_until timestamptz,
     rotated_at timestamptz,
     spent_until timestamptz,
     last_used_at timestamptz,
@@ -60,53 +61,7 @@ ALTER TABLE workspace_connector_sync_log
     ADD COLUMN nominal_at timestamptz,
     ADD CONSTRAINT retry_of_a_run FOREIGN KEY(workspace_id, retry_of)
         REFERENCES workspace_connector_sync_log (workspace_id, id) ON DELETE SET NULL (retry_of)
-""",
-    # A waiting run of a webhook is not in the way of one that a person asks for.
-    "DROP INDEX one_active_interactive_run_per_connector",
-    """
-CREATE UNIQUE INDEX one_active_interactive_run_per_connector
-ON workspace_connector_sync_log (connector_id)
-WHERE status IN ('scheduled', 'in_progress') AND trigger_type IN ('manual', 'oauth_callback')
-""",
-    """
-CREATE UNIQUE INDEX one_waiting_webhook_run_per_connector
-ON workspace_connector_sync_log (connector_id)
-WHERE status = 'scheduled' AND trigger_type = 'webhook' AND started_at IS NULL
-""",
-)
-
-_PAGES = (
-    "DROP INDEX run_history_of_a_schedule",
-    """
-CREATE INDEX run_history_of_a_schedule
-ON workspace_connector_sync_log (schedule_id, created_at DESC, id DESC)
-""",
-    """
-CREATE INDEX run_history_of_a_connector
-ON workspace_connector_sync_log (connector_id, created_at DESC, id DESC)
-""",
-    """
-CREATE INDEX run_history_of_a_workspace
-ON workspace_connector_sync_log (workspace_id, created_at DESC, id DESC)
-""",
-    """
-CREATE INDEX run_history_by_status
-ON workspace_connector_sync_log (workspace_id, status, created_at DESC, id DESC)
-WHERE status <> 'success'
-""",
-    """
-CREATE INDEX run_history_by_reason
-ON workspace_connector_sync_log (workspace_id, reason, created_at DESC, id DESC)
-WHERE reason IS NOT NULL
-""",
-    """
-CREATE INDEX run_history_by_trigger
-ON workspace_connector_sync_log (workspace_id, trigger_type, created_at DESC, id DESC)
-WHERE trigger_type <> 'cloud_task'
-""",
-    """
-CREATE INDEX run_repeated ON workspace_connector_sync_log (workspace_id, retry_of)
-WHERE retry_of IS NOT NULL
+        NOT VALID
 """,
     """
 CREATE INDEX schedule_upcoming_in_a_workspace ON sync_schedule (workspace_id, next_scheduled_at, id)
@@ -131,8 +86,8 @@ _OF_ITS_ENDPOINT = (
 
 
 def upgrade() -> None:
-    """Create the tables and indexes; the new index of a history replaces the old one."""
-    for statement in (*_HOOKS, *_RUNS, *_PAGES, *METRICS):
+    """Create the tables, columns and indexes."""
+    for statement in (*_HOOKS, *_RUNS, *METRICS):
         op.execute(statement)
     protect_tenant_table(
         "webhook_endpoint",
@@ -144,7 +99,7 @@ def upgrade() -> None:
     protect_tenant_table(
         "webhook_delivery",
         check=_OF_ITS_ENDPOINT,
-        app="SELECT, INSERT, DELETE",
+        app="SELECT, INSERT",
         # The dispatcher prunes them; who locks a row needs the right to change a column of it.
         system="SELECT, DELETE, UPDATE (expires_at)",
     )

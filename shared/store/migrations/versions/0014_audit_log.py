@@ -32,13 +32,19 @@ CREATE TABLE audit_log (
     CONSTRAINT audit_actor_kind_valid CHECK (actor_kind IN ('api_key', 'member', 'operator')),
     CONSTRAINT audit_outcome_valid CHECK (outcome IN ('done', 'refused')),
     CONSTRAINT audit_refusal_has_code CHECK ((outcome = 'refused') = (code IS NOT NULL)),
-    CONSTRAINT audit_bounded
-        CHECK (pg_column_size(before) + pg_column_size(after) < 262144)
+    CONSTRAINT audit_bounded CHECK (
+        coalesce(pg_column_size(before), 0) + coalesce(pg_column_size(after), 0) < 1048576
+    )
 )
 """,
-    "CREATE INDEX audit_log_of_object ON audit_log (workspace_id, object_id, seq)",
+    # One for each question; all in the order of the log.
+    "CREATE INDEX audit_log_by_time ON audit_log (workspace_id, created_at, seq)",
+    "CREATE INDEX audit_log_of_object ON audit_log (workspace_id, object_id, created_at, seq)",
+    "CREATE INDEX audit_log_of_kind ON audit_log (workspace_id, object_kind, created_at, seq)",
+    "CREATE INDEX audit_log_of_actor ON audit_log (workspace_id, actor_id, created_at, seq)",
+    "CREATE INDEX audit_log_of_action ON audit_log (workspace_id, action, created_at, seq)",
     """
-CREATE INDEX refused_in_audit_log ON audit_log (workspace_id, created_at)
+CREATE INDEX refused_in_audit_log ON audit_log (workspace_id, created_at, seq)
 WHERE outcome = 'refused'
 """,
     """
@@ -96,6 +102,9 @@ CREATE TRIGGER keep_audit_log BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION keep_audit_log()
 """,
     "REVOKE EXECUTE ON FUNCTION chain_audit_log() FROM PUBLIC",
+    # Who began an authorization is who connects by it: a name alone is nobody.
+    "ALTER TABLE oauth_state ADD COLUMN asked_by_kind VARCHAR(16)",
+    "ALTER TABLE oauth_state ADD COLUMN asked_by_id UUID",
 )
 
 
@@ -103,5 +112,5 @@ def upgrade() -> None:
     """Create the log, the ends of its chains, and what keeps them."""
     for statement in _STATEMENTS:
         op.execute(statement)
-    protect_tenant_table("audit_log", app="SELECT, INSERT", system="SELECT, INSERT")
+    protect_tenant_table("audit_log", app="SELECT, INSERT", system="")
     protect_tenant_table("audit_head", app="", system="")

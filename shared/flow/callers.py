@@ -1,0 +1,149 @@
+"""Who calls: a key or a person, for which workspace, and as what."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import IntegrityError
+
+from shared.domain.access import Principal, Role
+from shared.domain.api_keys import ApiKey
+from shared.domain.audit import Actor, ActorKind, Change, ObjectKind, Origin
+from shared.domain.members import Identity
+from shared.domain.workspace import require_active
+from shared.errors import CredentialsError, ForbiddenError, InvalidInputError, Problem
+from shared.flow.audit import append_change
+from shared.store.callers import (
+    find_key_caller,
+    find_memberships,
+    note_key_used,
+    note_member_used,
+)
+from shared.store.engine import single_statements
+from shared.store.members import join_member
+from shared.store.rows import Row
+from shared.store.tenancy import identified, presenting, speaking_for
+from shared.store.violations import violation_of
+from shared.store.workspaces import state_of
+
+CHOICE = "Syncline-Workspace"
+"""The header in which a caller names their workspace, by its public id."""
+
+
+def caller_of_key(engine: Engine, key: ApiKey, wanted: UUID | None, origin: Origin) -> Principal:
+    """Return the principal of an API key; `wanted` is the workspace that the caller names, if any.
+
+    Raises `CredentialsError`, `ForbiddenError` (not_a_member) for a key of another workspace, and
+    as `require_active`.
+    """
+    with single_statements(presenting(engine, key.secret_hash)) as connection:
+        row = find_key_caller(connection, key)
+    if row is None:
+        raise CredentialsError("The API key is unknown, expired or revoked: ask an admin for one.")
+    require_active(state_of(row))
+    if wanted is not None and wanted != row["workspace_public_id"]:
+        raise _not_a_member()
+    if row["is_noting_due"]:
+        with single_statements(speaking_for(engine, row["workspace_id"])) as connection:
+            note_key_used(connection, row["id"])
+    return _principal(row, ActorKind.API_KEY, origin)
+
+
+def caller_of_token(
+    engine: Engine, identity: Identity, wanted: UUID | None, origin: Origin
+) -> Principal:
+    """Return the principal of a person, in the workspace that they name or the one they joined.
+
+    Naming a workspace to which the verified address is invited joins it: from then on the person
+    is known by issuer and subject alone. Nobody joins a workspace that they did not name, and no
+    invitation changes what their requests without a name mean.
+
+    Raises `ForbiddenError` (not_a_member, invitation_open), `InvalidInputError`
+    (workspace_needed) if there are several, and as `require_active`.
+    """
+    row = _find(engine, identity, wanted)
+    principal = _principal(row, ActorKind.MEMBER, origin)
+    if row["joined_at"] is None:
+        if not _join(engine, principal, row, identity):
+            # Another request of theirs did, or somebody took the invitation back.
+            row = _find(engine, identity, wanted)
+            if row["joined_at"] is None:
+                raise _not_a_member()
+            principal = _principal(row, ActorKind.MEMBER, origin)
+    elif row["is_noting_due"]:
+        with single_statements(speaking_for(engine, row["workspace_id"])) as connection:
+            note_member_used(connection, row["id"])
+    return principal
+
+
+def _find(engine: Engine, identity: Identity, wanted: UUID | None) -> Row:
+    with single_statements(identified(engine, identity)) as connection:
+        row = _chosen(find_memberships(connection, identity, wanted), wanted)
+    require_active(state_of(row))
+    return row
+
+
+def _chosen(found: Sequence[Row], wanted: UUID | None) -> Row:
+    if not found:
+        raise _not_a_member()
+    joined = [row for row in found if row["joined_at"] is not None]
+    if wanted is not None:
+        return (joined or found)[0]
+    if not joined:
+        raise ForbiddenError(
+            "You are invited to a workspace and have joined none: send the id of the one that you"
+            f" mean to join in the header {CHOICE}. Who invited you knows it.",
+            code="invitation_open",
+        )
+    if len(joined) > 1:
+        raise InvalidInputError(
+            Problem(
+                CHOICE,
+                "workspace_needed",
+                "it is missing, and you are a member of several workspaces",
+                "Send the id of the workspace that you mean.",
+            )
+        )
+    return joined[0]
+
+
+def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) -> bool:
+    """Accept an invitation; return False if it is not open any more."""
+    try:
+        with speaking_for(engine, principal.workspace_id).begin() as connection:
+            joined = join_member(connection, row["id"], identity)
+            if joined is not None:
+                change = Change(
+                    "join_workspace",
+                    ObjectKind.MEMBER,
+                    id=row["public_id"],
+                    name=row["name"],
+                    before={"joined_at": None},
+                    after={"joined_at": joined["joined_at"]},
+                )
+                append_change(connection, principal, change)
+    except IntegrityError as error:
+        # They joined by an invitation to another address of theirs at the same moment.
+        if violation_of(error).constraint == "one_member_per_person":
+            return False
+        raise
+    return joined is not None
+
+
+def _principal(row: Row, kind: ActorKind, origin: Origin) -> Principal:
+    return Principal(
+        workspace_id=row["workspace_id"],
+        workspace_timezone=row["timezone"],
+        minimum_interval_seconds=row["minimum_interval_seconds"],
+        role=Role(row["role"]),
+        cursor_key=row["cursor_key"],
+        actor=Actor(kind, row["name"], row["public_id"], origin),
+    )
+
+
+def _not_a_member() -> ForbiddenError:
+    return ForbiddenError(
+        "You are no member of this workspace, or of any: ask one of its admins to invite you by the"
+        " address that your issuer has verified.",
+        code="not_a_member",
+    )

@@ -1,0 +1,141 @@
+"""Write the runs that read what sources reported, where nothing else will."""
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from shared.domain.blackout import free_start
+from shared.domain.run import TriggerType, interactive_key
+from shared.domain.unread import Obstacle, Unread, decide_look, obstacle_of
+from shared.domain.workspace import WorkspaceState
+from shared.logs import class_and_place, log_event
+from shared.store.blackouts import windows_of
+from shared.store.engine import single_statements
+from shared.store.rows import Row
+from shared.store.unread import find_to_look_at, insert_webhook_run, lock_unread, look_again
+from shared.store.workspaces import lock_workspace_state
+
+_log = logging.getLogger(__name__)
+_PAGE = 500
+
+
+def start_unread(engine: Engine, now: datetime, has_time: Callable[[], bool]) -> int:
+    """Write a run for each reported change that nothing else will read; return how many.
+
+    Looks at what is due for it, until the time is over. Workspace by workspace: trouble with one is
+    logged and keeps no other.
+    """
+    written, is_more = 0, True
+    while is_more and has_time():
+        due = _due(engine, now)
+        is_more = len(due) == _PAGE
+        by_workspace: defaultdict[int, list[int]] = defaultdict(list)
+        for row in due:
+            by_workspace[row["workspace_id"]].append(row["connector_id"])
+        for workspace_id, connectors in by_workspace.items():
+            if not has_time():
+                break
+            try:
+                with engine.begin() as connection:
+                    written += _look(connection, workspace_id, connectors, now)
+            except DBAPIError as error:
+                _log_failed(error, workspace_id)
+                is_more = False  # it is due still: the next tick tries again
+    return written
+
+
+def write_webhook_run(
+    connection: Connection,
+    facts: Row,
+    starts_at: datetime,
+    *,
+    runs: int,
+    detail: Mapping[str, object],
+    now: datetime,
+) -> None:
+    """Write a run that reads what a source reported, the `runs`th for it.
+
+    `facts` are of its connector; `detail` is what the timeline says of it. The caller holds the
+    workspace.
+    """
+    public_id = uuid4()
+    values = {
+        "workspace_id": facts["workspace_id"],
+        "connector_id": facts["connector_id"],
+        "schedule_id": facts["schedule_id"],
+        "public_id": public_id,
+        "idempotency_key": interactive_key(
+            facts["connector_public_id"], TriggerType.WEBHOOK, public_id
+        ),
+        "not_before_at": starts_at,
+        "max_attempts": facts["max_attempts"],
+    }
+    insert_webhook_run(connection, values, runs=runs, detail=detail, now=now)
+
+
+def _due(engine: Engine, now: datetime) -> Sequence[Row]:
+    try:
+        with single_statements(engine) as connection:
+            return find_to_look_at(connection, now=now, page=_PAGE)
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise
+        _log_failed(error, None)
+        return ()
+
+
+def _look(
+    connection: Connection, workspace_id: int, connectors: Sequence[int], now: datetime
+) -> int:
+    # Whoever pauses, disables or enables holds the workspace as well.
+    is_active = lock_workspace_state(connection, workspace_id) is WorkspaceState.ACTIVE
+    rows = lock_unread(connection, connectors, now=now)
+    windows = windows_of(connection, [workspace_id]).get(workspace_id, ()) if rows else ()
+    # The same for all of them: now, or at the end of a window that holds.
+    starts_at = free_start(windows, now, now)
+    looks: dict[int, datetime] = {}
+    for row in rows:
+        unread = _unread(row, now, is_active=is_active, is_barred=starts_at is None)
+        look_at = decide_look(unread, now)
+        if look_at is None and starts_at is not None:
+            runs, detail = row["runs"] + 1, {"reported_at": row["reported_at"].isoformat()}
+            write_webhook_run(connection, row, starts_at, runs=runs, detail=detail, now=now)
+        elif look_at is not None:
+            looks[row["connector_id"]] = look_at
+    look_again(connection, looks)
+    return len(rows) - len(looks)
+
+
+def _unread(row: Row, now: datetime, *, is_active: bool, is_barred: bool) -> Unread:
+    obstacle = obstacle_of(
+        row["connector_status"], row["paused_until"], now, is_enabled=bool(row["is_enabled"])
+    )
+    if obstacle is None and is_barred:
+        obstacle = Obstacle.BLACKOUT
+    return Unread(
+        connector=row["connector_public_id"],
+        reported_at=row["reported_at"],
+        runs=row["runs"],
+        is_heard=row["is_heard"] and is_active,
+        obstacle=obstacle,
+        paused_until=row["paused_until"],
+        read_from=row["read_from"],
+        last_reason=row["last_reason"],
+        last_ended_at=row["last_completed_at"],
+    )
+
+
+def _log_failed(error: DBAPIError, workspace_id: int | None) -> None:
+    log_event(
+        _log,
+        logging.ERROR,
+        "unread_failed",
+        "Runs for what sources reported could not be written",
+        workspace_id=workspace_id,
+        error_class=class_and_place(error),
+    )

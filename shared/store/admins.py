@@ -1,0 +1,35 @@
+"""Who administers a workspace: keys and people, counted together."""
+
+from sqlalchemy import Connection, select
+
+from shared.domain.access import Role
+from shared.store.callers import is_live_key
+from shared.store.tables import api_key, member
+
+
+def has_other_admin(
+    connection: Connection,
+    workspace_id: int,
+    *,
+    but_key: int | None = None,
+    but_member: int | None = None,
+) -> bool:
+    """Tell whether a workspace has an admin besides one: a key that opens it, or who joined it."""
+    keys = (
+        select(api_key.c.id)
+        .where(api_key.c.workspace_id == workspace_id)
+        .where(api_key.c.role == Role.ADMIN)
+        .where(is_live_key())
+    )
+    people = (
+        select(member.c.id)
+        .where(member.c.workspace_id == workspace_id)
+        .where(member.c.role == Role.ADMIN)
+        .where(member.c.joined_at.is_not(None))
+        .where(member.c.removed_at.is_(None))
+    )
+    if but_key is not None:
+        keys = keys.where(api_key.c.id != but_key)
+    if but_member is not None:
+        people = people.where(member.c.id != but_member)
+    return connection.execute(select(keys.exists() | people.exists())).scalar_one()

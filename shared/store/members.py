@@ -1,0 +1,90 @@
+"""Members of a workspace: invited, joined, changed and removed."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from shared.domain.members import Identity
+from shared.store.rows import Row
+from shared.store.tables import member
+
+_SHOWN = (
+    member.c.id,
+    member.c.public_id,
+    member.c.issuer,
+    member.c.email,
+    member.c.name,
+    member.c.role,
+    member.c.version,
+    member.c.invited_by,
+    member.c.invited_by_id,
+    member.c.invited_at,
+    member.c.joined_at,
+    member.c.last_used_at,
+)
+
+
+def insert_member(connection: Connection, values: dict[str, Any]) -> Row:
+    """Insert an invitation; return what is shown."""
+    query = insert(member).values(values).returning(*_SHOWN)
+    return connection.execute(query).mappings().one()
+
+
+def find_member(connection: Connection, workspace_id: int, public_id: UUID) -> Row | None:
+    """Return what is shown of a member who was not removed."""
+    query = _shown(workspace_id).where(member.c.public_id == public_id)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def list_members(
+    connection: Connection, workspace_id: int, *, after_id: int, limit: int
+) -> Sequence[Row]:
+    """Return up to `limit` members after an internal key, those invited first first."""
+    query = _shown(workspace_id).where(member.c.id > after_id)
+    return connection.execute(query.order_by(member.c.id).limit(limit)).mappings().all()
+
+
+def count_members(connection: Connection, workspace_id: int) -> int:
+    """Return how many people are members or invited."""
+    query = (
+        select(func.count())
+        .where(member.c.workspace_id == workspace_id)
+        .where(member.c.removed_at.is_(None))
+    )
+    return connection.execute(query).scalar_one()
+
+
+def update_member(connection: Connection, member_id: int, values: dict[str, Any]) -> Row:
+    """Change some columns of a member, as a new version of it; return what is shown."""
+    query = (
+        update(member)
+        .where(member.c.id == member_id)
+        .values(version=member.c.version + 1, **values)
+        .returning(*_SHOWN)
+    )
+    return connection.execute(query).mappings().one()
+
+
+def join_member(connection: Connection, member_id: int, identity: Identity) -> Row | None:
+    """Bind an invitation to whom it is for; None if it is not theirs any more, or not open."""
+    query = (
+        update(member)
+        .where(member.c.id == member_id)
+        .where(member.c.removed_at.is_(None))
+        .where(member.c.subject.is_(None))
+        .where(member.c.issuer == identity.issuer)
+        .where(member.c.email == identity.email)
+        .values(subject=identity.subject, joined_at=func.now())
+        .returning(*_SHOWN)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(*_SHOWN)
+        .where(member.c.workspace_id == workspace_id)
+        .where(member.c.removed_at.is_(None))
+    )

@@ -1,0 +1,67 @@
+"""What sources reported and no run has read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, select
+
+from shared.domain.unread import LOOK_AFTER
+from shared.store.rows import Row, to_json, to_records
+from shared.store.sql import load_sql
+from shared.store.tables import unread_change
+
+
+def find_to_look_at(connection: Connection, *, now: datetime, page: int) -> Sequence[Row]:
+    """Return workspace and connector of up to `page` changes that are due for a look."""
+    query = (
+        select(unread_change.c.workspace_id, unread_change.c.connector_id)
+        .where(unread_change.c.look_at <= now)
+        .order_by(unread_change.c.look_at)
+        .limit(page)
+    )
+    return connection.execute(query).mappings().all()
+
+
+def lock_unread(
+    connection: Connection, connectors: Sequence[int], *, now: datetime
+) -> Sequence[Row]:
+    """Hold what is unread of some connectors and due for a look; return what decides about it."""
+    parameters = {"connectors": list(connectors), "now": now}
+    return connection.execute(load_sql("lock_unread_changes"), parameters).mappings().all()
+
+
+def look_again(connection: Connection, looks: Mapping[int, datetime]) -> None:
+    """Put off the looks at what is unread of some connectors."""
+    if looks:
+        records = [{"connector_id": one, "look_at": at} for one, at in looks.items()]
+        connection.execute(load_sql("look_again"), {"looks": to_records(records)})
+
+
+def insert_webhook_run(
+    connection: Connection,
+    values: Mapping[str, Any],
+    *,
+    runs: int,
+    detail: Mapping[str, object],
+    now: datetime,
+) -> bool:
+    """Write a run with its first event, the `runs`th for what is unread.
+
+    False if one waits already that did not start.
+    """
+    more = {"runs": runs, "look_after": LOOK_AFTER, "detail": to_json(detail), "now": now}
+    rows = connection.execute(load_sql("insert_webhook_run"), {**values, **more})
+    return rows.one_or_none() is not None
+
+
+def forget_unread(connection: Connection, connector_id: int) -> None:
+    """Forget what is unread of a connector: nothing will read it."""
+    query = delete(unread_change).where(unread_change.c.connector_id == connector_id)
+    connection.execute(query)
+
+
+def forget_unread_of_workspace(connection: Connection, workspace_id: int) -> None:
+    """Forget what is unread of all connectors of a workspace."""
+    query = delete(unread_change).where(unread_change.c.workspace_id == workspace_id)
+    connection.execute(query)

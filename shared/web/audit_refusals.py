@@ -1,0 +1,67 @@
+"""Refused changes: each is an entry of the audit log, whatever refused it."""
+
+import logging
+import uuid
+
+from flask import Flask, Response, g, request
+from sqlalchemy.exc import SQLAlchemyError
+
+from shared.domain.audit import Change, ObjectKind
+from shared.logs import class_and_place, log_event
+from shared.store.audit import append_audit
+from shared.store.engine import single_statements
+from shared.web.auth import principal, wiring
+from shared.web.operations import Operation
+from shared.web.origin import request_id
+
+_log = logging.getLogger(__name__)
+_FIRST_REFUSAL = 400
+_FIRST_FAILURE = 500
+_NO_CODE = "refused"
+
+
+def register_refusals(app: Flask) -> None:
+    """Let the audit log have what the application refuses to change."""
+    app.after_request(_append)
+
+
+def _append(response: Response) -> Response:
+    operation: Operation | None = g.get("operation")
+    if operation is None or operation.changes is None:
+        return response
+    if _FIRST_REFUSAL <= response.status_code < _FIRST_FAILURE:
+        code = g.get("problem_code", _NO_CODE)
+        if g.get("principal") is None:
+            _tell("change_by_nobody", "Somebody unknown was refused a change", operation, code)
+        else:
+            _append_refused(operation, operation.changes, code)
+    return response
+
+
+def _append_refused(operation: Operation, kind: ObjectKind, code: str) -> None:
+    path = request.view_args or {}
+    which = next((part for part in path.values() if isinstance(part, uuid.UUID)), None)
+    change = Change(operation.id, kind, which, path.get("stream"), code=code)
+    caller = principal()
+    try:
+        with single_statements(wiring().engine) as connection:
+            append_audit(connection, caller.workspace_id, caller.actor, change)
+    except SQLAlchemyError as error:
+        # The caller was refused all the same.
+        sentence, where = "A refusal is missing in the audit log", class_and_place(error)
+        _tell("refusal_not_audited", sentence, operation, code, error_class=where)
+
+
+def _tell(
+    event: str, sentence: str, operation: Operation, code: str, error_class: str | None = None
+) -> None:
+    log_event(
+        _log,
+        logging.WARNING if error_class is None else logging.ERROR,
+        event,
+        sentence,
+        operation=operation.id,
+        code=code,
+        request_id=request_id(),
+        error_class=error_class,
+    )

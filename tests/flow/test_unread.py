@@ -1,0 +1,329 @@
+"""Whatever was accepted is read by a run that began after it, whatever became of others."""
+
+import threading
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from shared.connectors.base import SyncResult
+from shared.errors import PermanentError, TransientError
+from shared.flow.attempt import AttemptResult
+from shared.flow.pause import pause_schedule, resume_schedule
+from shared.flow.retire import (
+    delete_connector,
+    delete_schedule,
+    disable_connector,
+    enable_connector,
+)
+from shared.flow.schedules import Planner, change_schedule, require_schedule
+from shared.flow.workspaces import disable_workspace, enable_workspace
+from shared.store.rows import Row
+from tests.factories import Tenant, end_workspace, events_of, make_tenant, runs_of
+from tests.flow.hook_scene import Scene
+from tests.flow.hooking import (
+    NOON,
+    WINDOW,
+    make_desk,
+    make_key,
+    make_source,
+    realtime,
+)
+from tests.flow.queues import PausedQueue
+from tests.flow.workers import Script, moved, schedule_row, tick
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+LATER = NOON + 2 * HOUR
+
+
+@pytest.fixture
+def scene(
+    engine: Engine,
+    worker_engine: Engine,
+    paused: PausedQueue,
+    tenant: Tenant,
+    planner: Planner,
+    script: Script,
+    tmp_path: Path,
+) -> Scene:
+    key = make_key(tmp_path)
+    desk, schedule = make_desk(engine, paused, key), realtime(engine, tenant)
+    source = make_source(engine, tenant, key, schedule)
+    return Scene(engine, worker_engine, paused, tenant, planner, desk, schedule, source, script)
+
+
+def test_a_run_that_began_after_the_report_and_succeeds_has_read_it(scene: Scene) -> None:
+    scene.report()
+    assert scene.has_unread()
+
+    scene.work(NOON + WINDOW)
+
+    assert not scene.has_unread()
+    assert scene.look(LATER) == 0
+
+
+def test_a_partial_success_has_read_it_too(scene: Scene) -> None:
+    scene.script.behaviour = lambda *_: moved(failed=1)
+    scene.report()
+    scene.work(NOON + WINDOW)
+
+    assert scene.fates() == [("success", "partial")]
+    assert not scene.has_unread()
+
+
+def test_a_report_that_comes_while_a_run_reads_is_not_read_by_it(scene: Scene) -> None:
+    scene.report()
+
+    def read(*_: object) -> SyncResult:
+        scene.report(NOON + WINDOW + SECOND)
+        return moved()
+
+    scene.script.behaviour = read
+    scene.work(NOON + WINDOW)
+
+    assert scene.fates() == [("success", None), ("scheduled", None)]
+    assert scene.has_unread()
+
+
+def test_a_report_is_read_if_the_run_by_hand_that_covered_it_is_cancelled(scene: Scene) -> None:
+    scene.trigger()
+    for _ in range(3):
+        scene.report()
+    [manual] = scene.runs()
+    assert events_of(scene.engine, manual["id"]).count("change_reported") == 1
+    scene.cancel(NOON)
+
+    assert [scene.look(NOON), scene.look(NOON + MINUTE), scene.look(NOON + 2 * MINUTE)] == [0, 1, 0]
+
+    _, run = scene.runs()
+    assert (run["trigger_type"], run["status"]) == ("webhook", "scheduled")
+    scene.work(LATER)
+    assert not scene.has_unread()
+
+
+def test_a_run_of_a_report_that_somebody_cancels_is_followed_by_another_after_a_while(
+    scene: Scene,
+) -> None:
+    scene.report()
+    scene.cancel(NOON)
+
+    assert [scene.look(NOON + n * MINUTE) for n in (2, 5)] == [0, 0]
+    assert scene.look(NOON + 15 * MINUTE) == 1
+    assert scene.fates() == [("cancelled", "cancelled_by_user"), ("scheduled", None)]
+
+
+def test_a_report_is_read_once_its_connector_is_enabled_again(scene: Scene) -> None:
+    scene.report()
+    disable_connector(*scene.whose_connector, now=NOON)
+    assert scene.look(NOON + 5 * MINUTE) == 0
+
+    enable_connector(*scene.whose_connector, now=NOON + 6 * MINUTE)
+
+    assert scene.look(NOON + 6 * MINUTE) == 1
+    assert scene.fates() == [("cancelled", "connector_disabled"), ("scheduled", None)]
+
+
+def test_reports_to_a_disabled_schedule_start_one_run_when_it_is_enabled(scene: Scene) -> None:
+    change_schedule(*scene.whose, {"is_enabled": False}, now=NOON)
+    for n in range(3):
+        scene.report(NOON + n * SECOND)
+    assert scene.look(NOON + 5 * MINUTE) == 0
+
+    change_schedule(*scene.whose, {"is_enabled": True}, now=NOON + 6 * MINUTE)
+
+    assert scene.look(NOON + 6 * MINUTE) == 1
+    assert scene.fates() == [("scheduled", None)]
+
+
+def test_a_pause_ends_a_run_that_waits_for_its_retry_and_resuming_starts_one(scene: Scene) -> None:
+    scene.report()
+    scene.script.raises(TransientError("The source is away."))
+    scene.work(NOON + WINDOW)
+
+    pause_schedule(*scene.whose, until=None, note=None, now=NOON + 2 * WINDOW)
+
+    assert scene.fates() == [("cancelled", "paused")]
+    assert schedule_row(scene.engine, scene.schedule["id"])["last_run_status"] == "failed"
+    assert scene.look(LATER) == 0
+    resume_schedule(*scene.whose, now=LATER)
+    assert scene.look(LATER) == 1
+    assert scene.fates() == [("cancelled", "paused"), ("scheduled", None)]
+
+
+def test_a_run_that_fails_during_a_pause_reads_nothing_before_its_end(scene: Scene) -> None:
+    scene.report()
+    until = NOON + HOUR
+
+    def fail(*_: object) -> SyncResult:
+        pause_schedule(
+            *scene.whose,
+            until=until,
+            note=None,
+            now=NOON + WINDOW,
+        )
+        raise TransientError("The source is away.")
+
+    scene.script.behaviour = fail
+    scene.work(NOON + WINDOW)
+
+    assert scene.work(until - MINUTE) is AttemptResult.SKIPPED
+    assert len(scene.script.requests) == 1
+    assert [scene.look(until - MINUTE), scene.look(until)] == [0, 1]
+    assert scene.fates() == [("skipped", "paused"), ("scheduled", None)]
+
+
+def test_a_run_by_hand_that_waits_is_not_the_pauses_business(scene: Scene) -> None:
+    scene.trigger()
+    pause_schedule(*scene.whose, until=None, note=None)
+    assert scene.fates() == [("scheduled", None)]
+
+
+def test_a_source_that_always_fails_is_asked_ever_less_and_then_no_more(scene: Scene) -> None:
+    with scene.engine.begin() as connection:
+        connection.execute(text("UPDATE sync_schedule SET max_attempts = 1"))
+    scene.script.raises(TransientError("The source is away."))
+    scene.report()
+    now, written = NOON + WINDOW, [NOON]
+    for _ in range(100):
+        for run in scene.runs():
+            if run["status"] == "scheduled":
+                scene.work(now)
+        now += 20 * MINUTE
+        if scene.look(now):
+            written.append(now)
+
+    waits = [later - earlier for earlier, later in pairwise(written)]
+    assert len(written) == 7
+    assert waits[-1] > 4 * HOUR
+    assert {fate for fate, _ in scene.fates()} == {"error"}
+    # What was reported is unread still: the next report starts a run at once.
+    assert scene.has_unread()
+    scene.report(now)
+    assert scene.fates()[-1] == ("scheduled", None)
+
+
+def test_a_failure_that_a_person_has_to_mend_is_followed_once_it_is_mended(scene: Scene) -> None:
+    scene.script.raises(PermanentError("The table is not there.", code="configuration"))
+    scene.report()
+    scene.work(NOON + WINDOW)
+    assert [scene.look(NOON + n * HOUR) for n in range(1, 5)] == [0] * 4
+
+    with scene.engine.begin() as connection:
+        connection.execute(
+            text("UPDATE workspace_connector SET config_version = config_version + 1")
+        )
+
+    assert scene.look(NOON + 5 * HOUR) == 1
+
+
+def test_a_report_is_read_once_its_connector_is_authorized(scene: Scene) -> None:
+    scene.report()
+    _set_status(scene, "needs_reauthorization")
+    assert scene.work(NOON + WINDOW) is AttemptResult.SKIPPED
+    assert scene.look(NOON + 5 * MINUTE) == 0
+
+    _set_status(scene, "connected")
+
+    assert scene.look(NOON + 6 * MINUTE) == 1
+
+
+def test_a_report_is_read_once_its_workspace_is_enabled_again(scene: Scene) -> None:
+    scene.report()
+    disable_workspace(scene.engine, scene.tenant.workspace_id, now=NOON)
+    assert scene.look(NOON + 5 * MINUTE) == 0
+
+    enable_workspace(scene.engine, scene.tenant.workspace_id, now=NOON + 6 * MINUTE)
+
+    assert scene.look(NOON + 6 * MINUTE) == 1
+    assert scene.fates() == [("cancelled", "workspace_disabled"), ("scheduled", None)]
+
+
+def test_a_tick_gives_the_run_its_task_at_once(scene: Scene) -> None:
+    pause_schedule(*scene.whose, until=NOON + MINUTE, note=None, now=NOON)
+    scene.report()
+
+    tick(scene.worker_engine, scene.paused, NOON + 2 * MINUTE)
+
+    [run] = scene.runs()
+    assert events_of(scene.engine, run["id"]) == ["requested", "enqueued"]
+    assert len(scene.paused.tasks(scene.paused.interactive)) == 1
+
+
+def test_ticks_at_once_write_one_run(scene: Scene) -> None:
+    pause_schedule(*scene.whose, until=NOON + MINUTE, note=None, now=NOON)
+    scene.report()
+    ticks = [threading.Thread(target=scene.look, args=(NOON + 2 * MINUTE,)) for _ in range(4)]
+    for one in ticks:
+        one.start()
+    for one in ticks:
+        one.join()
+    assert scene.fates() == [("scheduled", None)]
+
+
+def test_a_schedule_shows_that_something_was_reported_until_it_is_read(scene: Scene) -> None:
+    def shown() -> datetime | None:
+        with scene.engine.connect() as connection:
+            row = require_schedule(connection, scene.tenant.principal, scene.schedule["public_id"])
+            return row["change_reported_at"]
+
+    assert shown() is None
+    scene.report()
+    assert shown() == NOON
+    scene.work(NOON + WINDOW)
+    assert shown() is None
+
+
+@pytest.mark.parametrize("what", ["schedule", "connector", "workspace"])
+def test_what_is_deleted_is_not_waited_for(what: str, scene: Scene) -> None:
+    scene.report()
+    match what:
+        case "schedule":
+            delete_schedule(*scene.whose)
+        case "connector":
+            delete_connector(*scene.whose_connector)
+        case _:
+            end_workspace(scene.engine, scene.tenant.workspace_id)
+    assert not scene.has_unread()
+
+
+def test_trouble_with_one_workspace_keeps_no_other(scene: Scene) -> None:
+    with scene.engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'refused'; END $$"
+            )
+        )
+        connection.execute(
+            text(
+                "CREATE TRIGGER refuse BEFORE INSERT ON workspace_connector_sync_log FOR EACH ROW"
+                f" WHEN (NEW.workspace_id = {scene.tenant.workspace_id})"
+                " EXECUTE FUNCTION refuse()"
+            )
+        )
+    other = realtime(scene.engine, make_tenant(scene.engine))
+    for schedule in (scene.schedule, other):
+        _note_unread(scene, schedule)
+
+    assert scene.look(LATER) == 1
+    assert len(runs_of(scene.engine, other["id"])) == 1
+    assert scene.runs() == []
+
+
+def _note_unread(scene: Scene, schedule: Row) -> None:
+    with scene.engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO unread_change (connector_id, workspace_id, reported_at, look_at)"
+                " VALUES (:c, :w, :at, :at)"
+            ),
+            {"c": schedule["connector_id"], "w": schedule["workspace_id"], "at": NOON},
+        )
+
+
+def _set_status(scene: Scene, status: str) -> None:
+    with scene.engine.begin() as connection:
+        query = text("UPDATE workspace_connector SET status = :status")
+        connection.execute(query, {"status": status})
