@@ -1,0 +1,1 @@
+"""What proves that tenants are apart, and that secrets stay where they are."""
