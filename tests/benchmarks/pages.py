@@ -1,8 +1,9 @@
 """How fast pages of the API are at any depth: `python -m tests.benchmarks.pages --rows 5000000`.
 
-Fills a database with schedules and runs of one workspace on the server's side, then reads pages of
-each list through the application as the api's login: the first, one in the middle and the last.
-Prints the median and the 95th percentile of each, and returns 1 if one is beyond its figure.
+Fills a database with schedules and runs of one workspace among 2,000 small ones on the server's
+side, then reads pages of each list through the application as the api's login: the first, one in
+the middle and the last. Prints the median and the 95th percentile of each, and returns 1 if one is
+beyond its figure.
 """
 
 import argparse
@@ -23,13 +24,11 @@ from sqlalchemy import Engine, text
 from infra.local.logins import login_of, make_logins
 from infra.local.postgres import start_postgres
 from shared.domain.access import Role
-from shared.domain.run_filter import RunPlace
 from shared.flow.manage import create_api_key, create_workspace
 from shared.store.engine import create_engine_for
 from shared.store.migrate import upgrade
 from shared.web.app import create_app
-from shared.web.queries import encode_cursor
-from shared.web.run_queries import encode_place
+from shared.web.cursors import seal, to_number
 from shared.wiring import Wiring
 from tests.settings import make_settings
 
@@ -43,13 +42,33 @@ _CONNECTORS = text(
     " CASE WHEN mod(n, 997) = 0 THEN 'unhealthy' ELSE 'healthy' END"
     " FROM generate_series(1, :schedules) AS n"
 )
+# The average workspace is small: a plan that is made for it would read all rows of the large one.
+_SMALL = (
+    text(
+        "INSERT INTO workspace (slug, name)"
+        " SELECT 'small-' || n, 'small' FROM generate_series(1, 2000) AS n"
+    ),
+    text(
+        "INSERT INTO workspace_connector (workspace_id, connector_type, name, config)"
+        " SELECT w.id, 'database', 'c' || n, '{}' FROM workspace AS w, generate_series(1, 5) AS n"
+        " WHERE w.slug LIKE 'small-%'"
+    ),
+)
 _SCHEDULES = text(
     "INSERT INTO sync_schedule (workspace_id, connector_id, name, frequency, preferred_time,"
     " timezone, planned_through, next_scheduled_at)"
     " SELECT workspace_id, id, name, 'daily', to_char(t, 'HH24:MI'), 'UTC', now(), t"
     " FROM (SELECT c.*,"
     " date_trunc('minute', now()) + (1 + mod(id, 1439)) * interval '1 minute' AS t"
-    " FROM workspace_connector AS c) AS c"
+    " FROM workspace_connector AS c ORDER BY id) AS c"
+)
+_HOURLY = text(
+    "INSERT INTO sync_schedule (workspace_id, connector_id, name, frequency, cron_expression,"
+    " timezone, planned_through, next_scheduled_at)"
+    " SELECT workspace_id, id, name, 'custom', mod(id, 60) || ' * * * *', 'Europe/Oslo',"
+    " t - interval '1 hour', t FROM (SELECT c.*, n + interval '1 hour' * CAST(n <= now() AS int)"
+    " AS t FROM workspace_connector AS c CROSS JOIN LATERAL (SELECT date_trunc('hour', now())"
+    " + mod(c.id, 60) * interval '1 minute' AS n) AS m WHERE c.workspace_id = :w) AS c"
 )
 # Few connectors have most of the runs: 1 in 100 schedules is a busy one.
 _RUNS = text(
@@ -67,6 +86,7 @@ _RUNS = text(
     " JOIN sync_schedule AS s ON s.id = r.schedule"
 )
 _CHUNK = 250_000
+_DEPTH = 4
 
 
 def main() -> int:
@@ -86,13 +106,32 @@ def main() -> int:
         upgrade(owner)
         make_logins(server)
         engine = create_engine_for(owner, is_operator=True)
-        workspace_id = create_workspace(engine, slug="w", name="w", timezone="UTC")
-        key = create_api_key(engine, workspace_id, name="bench", role=Role.ADMIN)
+        workspace_id, key = _workspace(engine, "w")
         _fill(engine, workspace_id, given.schedules, given.rows)
-        reader = Reader(engine, _client(server.url("pages", login_of("api")), folder), key)
+        client = _client(server.url("pages", login_of("api")), folder)
+        reader = Reader(engine, client, workspace_id, key)
         held = [_measure(reader, *one, given.rounds) for one in reader.lists()]
+        for count in (200, 500):
+            busy = Reader(engine, client, *_hourly_workspace(engine, count))
+            for hours in (1, 24, 168):
+                name = f"{count} hourly, {hours} h"
+                held.append(_measure(busy, name, busy.upcoming(hours), given.rounds))
         engine.dispose()
     return 0 if all(held) else 1
+
+
+def _workspace(engine: Engine, slug: str) -> tuple[int, str]:
+    workspace_id = create_workspace(engine, slug=slug, name=slug, timezone="UTC")
+    return workspace_id, create_api_key(engine, workspace_id, name="bench", role=Role.ADMIN)
+
+
+def _hourly_workspace(engine: Engine, count: int) -> tuple[int, str]:
+    """Return a workspace, and a key to it, whose schedules come every hour at any minute."""
+    workspace_id, key = _workspace(engine, f"hourly-{count}")
+    with engine.begin() as connection:
+        connection.execute(_CONNECTORS, {"w": workspace_id, "schedules": count})
+        connection.execute(_HOURLY, {"w": workspace_id})
+    return workspace_id, key
 
 
 def _fill(engine: Engine, workspace_id: int, schedules: int, rows: int) -> None:
@@ -103,6 +142,8 @@ def _fill(engine: Engine, workspace_id: int, schedules: int, rows: int) -> None:
         connection.execute(text("SET LOCAL session_replication_role = replica"))
         values = {"w": workspace_id, "schedules": schedules}
         connection.execute(_CONNECTORS, values)
+        for statement in _SMALL:
+            connection.execute(statement)
         connection.execute(_SCHEDULES)
         first = connection.execute(text("SELECT min(id) FROM sync_schedule")).scalar_one()
     for low in range(1, rows + 1, _CHUNK):
@@ -129,8 +170,9 @@ def _client(url: str, folder: str) -> FlaskClient:
 class Reader:
     """Reads pages of the API, at depths that it takes from the database."""
 
-    def __init__(self, engine: Engine, client: FlaskClient, key: str) -> None:
+    def __init__(self, engine: Engine, client: FlaskClient, workspace_id: int, key: str) -> None:
         self._engine = engine
+        self._workspace_id = workspace_id
         self._client = client
         self._headers = {"Authorization": f"Bearer {key}"}
 
@@ -153,8 +195,8 @@ class Reader:
         runs = "/api/v2/runs?limit=50"
         of_busy = f"schedule_id = {busy}"
         return (
-            ("connectors", self._by_key("/api/v2/connectors?limit=50", "workspace_connector")),
-            ("schedules", self._by_key("/api/v2/sync-schedules?limit=50", "sync_schedule")),
+            ("connectors", self._by_key("connectors", "list_connectors", "workspace_connector")),
+            ("schedules", self._by_key("sync-schedules", "list_schedules", "sync_schedule")),
             ("runs", self._deep(runs)),
             ("runs, failed", self._deep(f"{runs}&status=error", "status = 'error'")),
             ("runs, successful", self._deep(f"{runs}&status=success", "status = 'success'")),
@@ -164,18 +206,28 @@ class Reader:
                 "its failed runs",
                 self._deep(f"{runs}&connector_id={connector}&status=error", of_busy),
             ),
-            ("history", self._deep(f"/api/v2/sync-schedules/{schedule}/history?limit=50", of_busy)),
+            (
+                "history",
+                self._deep(
+                    f"/api/v2/sync-schedules/{schedule}/history?limit=50", of_busy, "list_history"
+                ),
+            ),
             ("a day of runs", self._days(runs)),
-            ("upcoming", self._upcoming()),
+            ("upcoming", self.upcoming(24)),
             ("health", ["/api/v2/health"]),
         )
 
-    def _by_key(self, path: str, table: str) -> Sequence[str]:
-        count = self._one(f"SELECT max(id) FROM {table}")
-        depths = (count // 2, count - 60)
-        return [path, *(f"{path}&cursor={encode_cursor(max(depth, 1))}" for depth in depths)]
+    def _by_key(self, name: str, operation: str, table: str) -> Sequence[str]:
+        path = f"/api/v2/{name}?limit=50"
+        count = self._one(f"SELECT max(id) FROM {table} WHERE workspace_id = {self._workspace_id}")
+        cursors = (self._seal(operation, max(one, 1)) for one in (count // 2, count - 60))
+        return [path, *(f"{path}&cursor={cursor}" for cursor in cursors)]
 
-    def _deep(self, path: str, where: str = "true") -> Sequence[str]:
+    def _seal(self, operation: str, *numbers: int) -> str:
+        [key] = self._row(f"SELECT cursor_key FROM workspace WHERE id = {self._workspace_id}")
+        return seal(key, operation, *numbers)
+
+    def _deep(self, path: str, where: str = "true", operation: str = "list_runs") -> Sequence[str]:
         cursors = []
         for share in (0.5, 0.999):
             created_at, key = self._row(
@@ -184,7 +236,7 @@ class Reader:
                 f" OFFSET (SELECT floor(count(*) * {share}) FROM workspace_connector_sync_log"
                 f" WHERE {where}) LIMIT 1"
             )
-            cursors.append(f"{path}&cursor={encode_place(RunPlace(created_at, key))}")
+            cursors.append(f"{path}&cursor={self._seal(operation, to_number(created_at), key)}")
         return [path, *cursors]
 
     def _days(self, path: str) -> Sequence[str]:
@@ -195,12 +247,15 @@ class Reader:
             paths.append(f"{path}&since={since:%Y-%m-%dT%H:%MZ}&until={until:%Y-%m-%dT%H:%MZ}")
         return paths
 
-    def _upcoming(self) -> Sequence[str]:
-        path, paths = "/api/v2/upcoming?hours=24&limit=50", []
-        cursor = None
-        for _ in range(4):
-            paths.append(path if cursor is None else f"{path}&cursor={cursor}")
-            cursor = self._client.get(paths[-1], headers=self._headers).json["next_cursor"]
+    def upcoming(self, hours: int) -> Sequence[str]:
+        """Return the paths of up to four pages of what comes within some hours."""
+        path = f"/api/v2/upcoming?hours={hours}&limit=50"
+        paths = [path]
+        while len(paths) < _DEPTH:
+            answer = self._client.get(paths[-1], headers=self._headers)
+            if (cursor := answer.json["next_cursor"]) is None:
+                break
+            paths.append(f"{path}&cursor={cursor}")
         return paths
 
     def _one(self, query: str) -> int:

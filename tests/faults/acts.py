@@ -26,6 +26,10 @@ _UNFINISHED = """
 SELECT CAST(workspace_connector_sync_log_id AS text) FROM workspace_connector_sync_log
 WHERE status IN ('scheduled', 'in_progress') ORDER BY id
 """
+_WAITING = """
+SELECT CAST(workspace_connector_sync_log_id AS text) FROM workspace_connector_sync_log
+WHERE status = 'scheduled' ORDER BY id
+"""
 
 
 def request(duties: Duties) -> int:
@@ -106,6 +110,13 @@ def disable_and_enable(duties: Duties, world: World) -> int:
 def cancel_all(duties: Duties, world: World) -> int:
     """Cancel every run that has no end yet."""
     for (run,) in world.rows(_UNFINISHED):
+        cancel_run(duties.desk, duties.open_queue, world.owners[0], UUID(run))
+    return DONE
+
+
+def cancel_waiting(duties: Duties, world: World) -> int:
+    """Cancel every run that waits."""
+    for (run,) in world.rows(_WAITING):
         cancel_run(duties.desk, duties.open_queue, world.owners[0], UUID(run))
     return DONE
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from uuid import uuid4
 
 from infra.local.logins import with_login
-from shared.domain import retry
+from shared.domain import retry, unread
 from shared.domain.outcome import failed
 from shared.domain.task import TaskCall, read_task
 from shared.errors import ConflictError, ForbiddenError, NotFoundError
@@ -19,6 +19,8 @@ from shared.flow.schedules import Planner
 from shared.flow.tick import run_tick
 from shared.flow.trigger import RunActiveError, trigger_schedule
 from shared.flow.warmth import Instance
+from shared.store import hooks as hooks_store
+from shared.store import unread as unread_store
 from shared.store.attempts import extend_lease, record_outcome
 from shared.store.engine import create_engine_for, single_statements
 from shared.store.runs import TakenTask, mark_enqueued
@@ -149,6 +151,8 @@ class Duties:
     def _prepare(self, plan: Plan) -> None:
         """Hurry what waits for minutes, put the connector in place, then the mutants."""
         retry.BASE, retry.SHORTEST = _RETRY_SOON, _RETRY_SOON
+        unread._FIRST_WAIT = unread.LOOK_AFTER = _RETRY_SOON
+        hooks_store.LOOK_AFTER = unread_store.LOOK_AFTER = _RETRY_SOON
         plan_flow._PAGE = _SCHEDULES_A_PAGE  # so that a tick plans several pages
         learn_once(setattr)
         if plan.is_real:

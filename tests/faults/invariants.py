@@ -169,6 +169,9 @@ JOIN sync_schedule ON sync_schedule.connector_id = c.id
 LEFT JOIN fault_dataset.landed AS d ON d.connector = s.connector AND d.record_id = s.record_id
 WHERE NOT s.is_spoilt AND d.content IS DISTINCT FROM s.content
 """,
+    "what was reported is read": """
+SELECT 'connector ' || connector_id, reported_at, runs FROM unread_change
+""",
     "a record that cannot be loaded is among the rejects, once": """
 SELECT 'connector ' || s.connector, 'record ' || s.record_id, count(r.record_id)
 FROM fault_source.record AS s

@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.faults import load_mutants, plan_mutants, run_mutants
+from tests.faults import hook_mutants, load_mutants, plan_mutants, run_mutants
 from tests.faults.mutations import Patch, name_of
 from tests.faults.world import World, open_world
 
@@ -71,6 +71,10 @@ class Protection(Enum):
     LAST_ATTEMPT = Off(plan_mutants.rescue_for_ever)
     HEARTBEAT = Off(run_mutants.beat_never)
     LONGEST_ATTEMPT = Off(run_mutants.beat_for_ever)
+    NOTE_OF_REPORTS = Off(hook_mutants.note_no_report)
+    RUNS_FOR_REPORTS = Off(hook_mutants.write_no_run_for_reports)
+    READING_AFTER_THE_REPORT = Off(hook_mutants.take_later_reports_for_read)
+    LOOK_AT_WHAT_IS_ENABLED = Off(sql="DROP TRIGGER look_at_unread_change ON workspace_connector")
 
     @property
     def mutants(self) -> tuple[str, ...]:

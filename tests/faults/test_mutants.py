@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.faults import scenes
+from tests.faults import hook_scenes, scenes
 from tests.faults.conftest import MakeWorld
 from tests.faults.patience import outlast_the_hour
 from tests.faults.play import Play
@@ -226,6 +226,26 @@ MUTANTS = (
         scenes.a_schedule_shows_a_run_that_is_none,
         "no schedule shows a run that is none",
         Protection.RESCUE_OF_SCHEDULES,
+    ),
+    mutant(
+        hook_scenes.a_run_that_covers_a_report_is_cancelled,
+        "no record is lost",
+        Protection.NOTE_OF_REPORTS,
+    ),
+    mutant(
+        hook_scenes.a_worker_that_reads_a_report_is_killed_in_the_last_attempt,
+        "no record is lost",
+        Protection.RUNS_FOR_REPORTS,
+    ),
+    mutant(
+        hook_scenes.a_change_is_reported_while_a_run_reads,
+        "no record is lost",
+        Protection.READING_AFTER_THE_REPORT,
+    ),
+    mutant(
+        hook_scenes.a_change_is_reported_of_a_disabled_connector,
+        "what was reported is read",
+        Protection.LOOK_AT_WHAT_IS_ENABLED,
     ),
 )
 

@@ -176,6 +176,7 @@ def _facts(store: Store, run: Run, generation: int, now: datetime) -> RefusedLea
         overlap_policy=schedule.overlap_policy,
         connector_is_usable=schedule.is_usable,
         is_too_early=run.not_before_at > now + EARLY,
+        is_halted=False,
         overlaps=_overlaps(store, run, now),
         another_waits=any(
             other.id < run.id
