@@ -51,6 +51,25 @@ def make_principal(workspace_id: int, name: str = "somebody", role: Role = Role.
     return Principal(workspace_id, "Europe/Oslo", 60, role, UUID(int=workspace_id), actor)
 
 
+def give_key(engine: Engine, principal: Principal) -> Principal:
+    """Give somebody the key with which they call, for flows that look whether it still holds."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO api_key (workspace_id, public_id, name, prefix, secret_hash, role)"
+                " VALUES (:workspace, :id, :name, :prefix, decode(md5(:prefix), 'hex'), :role)"
+            ),
+            {
+                "workspace": principal.workspace_id,
+                "id": principal.actor.id,
+                "name": principal.actor.name,
+                "prefix": uuid4().hex[:12],
+                "role": principal.role,
+            },
+        )
+    return principal
+
+
 def end_workspace(engine: Engine, workspace_id: int, *, now: datetime | None = None) -> int:
     """Delete a workspace of a deployment whose datasets are in its own database."""
     url = engine.url.set(drivername="postgresql").render_as_string(hide_password=False)

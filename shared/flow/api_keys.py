@@ -21,6 +21,7 @@ from shared.errors import (
 )
 from shared.flow.audit import append_change
 from shared.flow.premises import Premise, any_state
+from shared.flow.standing import lock_for_admin
 from shared.store.admins import has_other_admin
 from shared.store.api_keys import (
     count_live_keys,
@@ -30,7 +31,6 @@ from shared.store.api_keys import (
 )
 from shared.store.rows import Row
 from shared.store.ticks import as_of
-from shared.store.workspaces import lock_workspace
 
 MAX_KEYS = 100
 """Of one workspace that open it at once."""
@@ -71,7 +71,7 @@ def create_key(
     require_own_role(principal, role)
     key = new_api_key()
     with engine.begin() as connection:
-        lock_workspace(connection, principal.workspace_id)
+        lock_for_admin(connection, principal)
         before = public_id and find_api_key(connection, principal.workspace_id, public_id)
         if before:
             return MadeKey(before, None)
@@ -106,7 +106,7 @@ def change_key(
     (key_revoked, last_admin), or what `premise` raises.
     """
     with engine.begin() as connection:
-        lock_workspace(connection, principal.workspace_id)
+        lock_for_admin(connection, principal)
         before = require_key(connection, principal, key)
         premise(before)
         if before["revoked_at"] is not None:
@@ -136,7 +136,7 @@ def revoke_key(
     Raises `NotFoundError`, `ConflictError` (last_admin), or what `premise` raises.
     """
     with engine.begin() as connection:
-        lock_workspace(connection, principal.workspace_id)
+        lock_for_admin(connection, principal)
         before = require_key(connection, principal, key)
         premise(before)
         if before["revoked_at"] is not None:

@@ -166,6 +166,8 @@ def _act_on_page(
             items.append(_troubled(schedule, error))
             if _is_gone(error):
                 return items, True
+        except SynclineError as error:
+            items.append(refused(schedule, error))
     return items, False
 
 
@@ -183,10 +185,7 @@ def _together(
 def _alone(planner: Planner, principal: Principal, bulk: Bulk, schedule: UUID) -> BulkItem:
     if bulk.action is not BulkAction.TRIGGER:
         return _together(planner, principal, bulk, [schedule])[0]
-    try:
-        run = write_run_of(planner.engine, principal, schedule, bulk.run_of(schedule))
-    except SynclineError as error:
-        return refused(schedule, error)
+    run = write_run_of(planner.engine, principal, schedule, bulk.run_of(schedule))
     return BulkItem(schedule, BulkResult.DONE, run)
 
 
@@ -267,12 +266,12 @@ def _quietly(what: str, do: Callable[[], None]) -> None:
     """Do what the answer does not wait for: what was done is told, whatever becomes of this."""
     try:
         do()
-    except _DatabaseError as error:
+    except Exception as error:  # noqa: BLE001 (also the queue's library: the tick does it then)
         log_event(
             _log,
             logging.WARNING,
             "bulk_unfinished",
-            "The database was in trouble after schedules had been acted on",
+            "Something failed after schedules had been acted on",
             left_out=what,
             error_class=class_and_place(error),
         )

@@ -64,12 +64,13 @@ def caller_of_token(
     row = _find(engine, identity, wanted)
     principal = _principal(row, ActorKind.MEMBER, origin)
     if row["joined_at"] is None:
-        if not _join(engine, principal, row, identity):
-            # Another request of theirs did, or somebody took the invitation back.
-            row = _find(engine, identity, wanted)
-            if row["joined_at"] is None:
-                raise _not_a_member()
-            principal = _principal(row, ActorKind.MEMBER, origin)
+        _join(engine, principal, row, identity)
+        # As it is now: another request of theirs may have joined, and an admin may have changed
+        # the invitation or taken it back.
+        row = _find(engine, identity, wanted)
+        if row["joined_at"] is None:
+            raise _not_a_member()
+        principal = _principal(row, ActorKind.MEMBER, origin)
     elif row["is_noting_due"]:
         with single_statements(speaking_for(engine, row["workspace_id"])) as connection:
             note_member_used(connection, row["id"])
@@ -107,8 +108,8 @@ def _chosen(found: Sequence[Row], wanted: UUID | None) -> Row:
     return joined[0]
 
 
-def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) -> bool:
-    """Accept an invitation; return False if it is not open any more."""
+def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) -> None:
+    """Accept an invitation, if it is still open."""
     try:
         with speaking_for(engine, principal.workspace_id).begin() as connection:
             joined = join_member(connection, row["id"], identity)
@@ -124,10 +125,8 @@ def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) ->
                 append_change(connection, principal, change)
     except IntegrityError as error:
         # They joined by an invitation to another address of theirs at the same moment.
-        if violation_of(error).constraint == "one_member_per_person":
-            return False
-        raise
-    return joined is not None
+        if violation_of(error).constraint != "one_member_per_person":
+            raise
 
 
 def _principal(row: Row, kind: ActorKind, origin: Origin) -> Principal:

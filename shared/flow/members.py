@@ -14,12 +14,12 @@ from shared.errors import ConflictError, InvalidInputError, NotFoundError, Probl
 from shared.flow.api_keys import last_admin, require_own_role
 from shared.flow.audit import append_change
 from shared.flow.premises import Premise, any_state
+from shared.flow.standing import lock_for_admin
 from shared.store.admins import has_other_admin
 from shared.store.members import count_members, find_member, insert_member, update_member
 from shared.store.rows import Row
 from shared.store.ticks import as_of
 from shared.store.violations import violation_of
-from shared.store.workspaces import lock_workspace
 
 MAX_MEMBERS = 1_000
 """Of one workspace, with those that are invited."""
@@ -60,7 +60,7 @@ def invite_member(
         values["public_id"] = public_id
     try:
         with engine.begin() as connection:
-            lock_workspace(connection, principal.workspace_id)
+            lock_for_admin(connection, principal)
             before = public_id and find_member(connection, principal.workspace_id, public_id)
             if before:
                 return before
@@ -94,7 +94,7 @@ def change_member(
     if "role" in changes:
         require_own_role(principal, changes["role"])
     with engine.begin() as connection:
-        lock_workspace(connection, principal.workspace_id)
+        lock_for_admin(connection, principal)
         before = require_member(connection, principal, member)
         premise(before)
         touched = {name: value for name, value in changes.items() if before[name] != value}
@@ -116,7 +116,7 @@ def remove_member(
     `premise` raises.
     """
     with engine.begin() as connection:
-        lock_workspace(connection, principal.workspace_id)
+        lock_for_admin(connection, principal)
         before = require_member(connection, principal, member)
         premise(before)
         _require_other_admin(connection, principal, before)

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared.domain.blackout import free_start
 from shared.domain.run import TriggerType, interactive_key
@@ -43,7 +43,7 @@ def start_unread(engine: Engine, now: datetime, has_time: Callable[[], bool]) ->
             try:
                 with engine.begin() as connection:
                     written += _look(connection, workspace_id, connectors, now)
-            except DBAPIError as error:
+            except SQLAlchemyError as error:
                 _log_failed(error, workspace_id)
                 is_more = False  # it is due still: the next tick tries again
     return written
@@ -130,7 +130,7 @@ def _unread(row: Row, now: datetime, *, is_active: bool, is_barred: bool) -> Unr
     )
 
 
-def _log_failed(error: DBAPIError, workspace_id: int | None) -> None:
+def _log_failed(error: SQLAlchemyError, workspace_id: int | None) -> None:
     log_event(
         _log,
         logging.ERROR,

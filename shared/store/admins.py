@@ -3,6 +3,7 @@
 from sqlalchemy import Connection, select
 
 from shared.domain.access import Role
+from shared.domain.audit import Actor, ActorKind
 from shared.store.callers import is_live_key
 from shared.store.tables import api_key, member
 
@@ -14,12 +15,16 @@ def has_other_admin(
     but_key: int | None = None,
     but_member: int | None = None,
 ) -> bool:
-    """Tell whether a workspace has an admin besides one: a key that opens it, or who joined it."""
+    """Tell whether a workspace has an admin besides one: a key without an end, or who joined it.
+
+    A key that ends by itself would leave nobody who can make another.
+    """
     keys = (
         select(api_key.c.id)
         .where(api_key.c.workspace_id == workspace_id)
         .where(api_key.c.role == Role.ADMIN)
         .where(is_live_key())
+        .where(api_key.c.expires_at.is_(None))
     )
     people = (
         select(member.c.id)
@@ -33,3 +38,19 @@ def has_other_admin(
     if but_member is not None:
         people = people.where(member.c.id != but_member)
     return connection.execute(select(keys.exists() | people.exists())).scalar_one()
+
+
+def has_standing(connection: Connection, workspace_id: int, actor: Actor, role: Role) -> bool:
+    """Tell whether a key or a member is still one of the workspace, and has this role."""
+    if actor.kind is ActorKind.API_KEY:
+        query = select(api_key.c.id).where(is_live_key())
+        table = api_key
+    else:
+        query = select(member.c.id).where(member.c.removed_at.is_(None))
+        table = member
+    query = (
+        query.where(table.c.workspace_id == workspace_id)
+        .where(table.c.public_id == actor.id)
+        .where(table.c.role == role)
+    )
+    return connection.execute(query).one_or_none() is not None

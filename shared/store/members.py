@@ -76,7 +76,7 @@ def join_member(connection: Connection, member_id: int, identity: Identity) -> R
         .where(member.c.subject.is_(None))
         .where(member.c.issuer == identity.issuer)
         .where(member.c.email == identity.email)
-        .values(subject=identity.subject, joined_at=func.now())
+        .values(subject=identity.subject, joined_at=func.now(), version=member.c.version + 1)
         .returning(*_SHOWN)
     )
     return connection.execute(query).mappings().one_or_none()

@@ -41,7 +41,7 @@ def _append(response: Response) -> Response:
 def _append_refused(operation: Operation, kind: ObjectKind, code: str) -> None:
     path = request.view_args or {}
     which = next((part for part in path.values() if isinstance(part, uuid.UUID)), None)
-    change = Change(operation.id, kind, which, path.get("stream"), code=code)
+    change = Change(operation.id, kind, which, _storable(path.get("stream")), code=code)
     caller = principal()
     try:
         with single_statements(wiring().engine) as connection:
@@ -50,6 +50,11 @@ def _append_refused(operation: Operation, kind: ObjectKind, code: str) -> None:
         # The caller was refused all the same.
         sentence, where = "A refusal is missing in the audit log", class_and_place(error)
         _tell("refusal_not_audited", sentence, operation, code, error_class=where)
+
+
+def _storable(name: str | None) -> str | None:
+    """Return a part of a path as the database can keep it."""
+    return None if name is None else name.replace("\0", "\ufffd")
 
 
 def _tell(

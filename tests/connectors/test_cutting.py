@@ -19,7 +19,10 @@ from tests.connectors.databases import (
 from tests.connectors.gates import Waits, gated_mariadb_view, gated_table, gated_view, wait_until
 
 SECONDS = 30
-OF_SYNCS = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'syncline'"
+OF_SYNCS = (
+    "SELECT 1 FROM pg_stat_activity"
+    " WHERE application_name = 'syncline' AND datname IN ('connector_source', 'connector_dataset')"
+)
 
 
 @pytest.fixture

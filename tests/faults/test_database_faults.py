@@ -103,7 +103,7 @@ STATEMENTS: Mapping[str, tuple[str, Act]] = {
     "note tasks": (first_line("mark_enqueued"), Hands.tick),
     "end a tick": ("UPDATE tick", Hands.tick),
     "write a request": ("INSERT INTO workspace_connector_sync_log", Hands.request),
-    "commit a request": ("commit\nINSERT INTO sync_log_event", work),
+    "commit a request": (f"commit\n{first_line('append_audit')}", work),
     "queue for a lease": (first_line("lock_workspace_of_run"), work),
     "lease": (first_line("lease_run"), work),
     "commit a lease": (f"commit\n{first_line('lease_run')}", work),

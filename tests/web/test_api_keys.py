@@ -10,13 +10,13 @@ from sqlalchemy import Engine, text
 
 from shared.clock import utc_now
 from shared.domain.access import Role
-from shared.errors import ForbiddenError
+from shared.errors import CredentialsError, ForbiddenError
 from shared.flow import api_keys
 from shared.flow.api_keys import create_key
 from shared.flow.manage import create_api_key
 from shared.web.app import create_app
 from shared.wiring import Wiring
-from tests.factories import Tenant, make_principal
+from tests.factories import Tenant, give_key, make_principal
 from tests.web.conftest import Caller
 
 KEYS = "/api/v2/workspace/api-keys"
@@ -87,8 +87,9 @@ def test_a_request_that_broke_off_after_the_key_was_made_finds_it(
     wiring: Wiring, tenant: Tenant, engine: Engine
 ) -> None:
     wanted = {"name": "program", "role": Role.VIEWER, "expires_at": None, "public_id": uuid4()}
-    first = create_key(engine, tenant.principal, **wanted)
-    again = create_key(engine, tenant.principal, **wanted)
+    caller = give_key(engine, tenant.principal)
+    first = create_key(engine, caller, **wanted)
+    again = create_key(engine, caller, **wanted)
     assert (again.row["id"], again.text) == (first.row["id"], None)
 
 
@@ -182,10 +183,28 @@ def test_the_last_admin_is_not_shut_out(alice: Caller) -> None:
 def test_nobody_makes_a_key_with_a_higher_role_than_their_own(
     engine: Engine, tenant: Tenant
 ) -> None:
-    editor = make_principal(tenant.workspace_id, role=Role.EDITOR)
+    editor = give_key(engine, make_principal(tenant.workspace_id, role=Role.EDITOR))
     with pytest.raises(ForbiddenError):
         create_key(engine, editor, name="higher", role=Role.ADMIN, expires_at=None)
     assert create_key(engine, editor, name="own", role=Role.EDITOR, expires_at=None).text
+
+
+def test_who_is_revoked_while_their_request_is_under_way_makes_no_key(
+    alice: Caller, engine: Engine, tenant: Tenant
+) -> None:
+    caller = give_key(engine, make_principal(tenant.workspace_id, "mallory"))
+    assert alice.delete(f"{KEYS}/{caller.actor.id}").status_code == 204
+    with pytest.raises(CredentialsError):
+        create_key(engine, caller, name="stays", role=Role.ADMIN, expires_at=None)
+    demoted = give_key(engine, make_principal(tenant.workspace_id, role=Role.VIEWER))
+    with pytest.raises(CredentialsError):
+        create_key(
+            engine,
+            replace(demoted, role=Role.ADMIN),
+            name="higher",
+            role=Role.ADMIN,
+            expires_at=None,
+        )
 
 
 def test_a_workspace_has_so_many_keys_and_no_more(

@@ -14,7 +14,7 @@ from shared.flow import members
 from shared.flow.members import invite_member
 from shared.web.app import create_app
 from shared.wiring import Wiring
-from tests.factories import Tenant, make_principal
+from tests.factories import Tenant, give_key, make_principal
 from tests.issuer import EMAIL, Issuer
 from tests.web.conftest import Caller
 from tests.web.people import ME, MEMBERS, Person, code_of, invite, workspace_of
@@ -214,9 +214,10 @@ def test_without_an_issuer_nobody_is_invited(alice: Caller) -> None:
 def test_of_several_issuers_an_invitation_names_one(engine: Engine, tenant: Tenant) -> None:
     issuers = ["https://a.test", "https://b.test"]
     wanted = {"email": EMAIL, "role": Role.VIEWER}
+    caller = give_key(engine, tenant.principal)
     with pytest.raises(Exception, match="issuer: it is missing"):
-        invite_member(engine, tenant.principal, issuers, **wanted)
-    row = invite_member(engine, tenant.principal, issuers, **wanted, issuer=issuers[1])
+        invite_member(engine, caller, issuers, **wanted)
+    row = invite_member(engine, caller, issuers, **wanted, issuer=issuers[1])
     assert row["issuer"] == issuers[1]
 
 

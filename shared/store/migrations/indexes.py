@@ -27,13 +27,15 @@ def build_indexes(indexes: Iterable[NewIndex]) -> None:
     with op.get_context().autocommit_block():
         op.execute("COMMIT")  # of what the driver began when it was asked for the isolation level
         op.execute("SET lock_timeout = 0")
-        for index in indexes:
-            if op.get_bind().execute(_IS_WHOLE, {"name": index.name}).scalar_one_or_none():
-                continue
-            op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
-            kind = "UNIQUE INDEX" if index.is_unique else "INDEX"
-            op.execute(f"CREATE {kind} CONCURRENTLY {index.name} ON {index.on}")
-        op.execute("RESET lock_timeout")
+        try:
+            for index in indexes:
+                if op.get_bind().execute(_IS_WHOLE, {"name": index.name}).scalar_one_or_none():
+                    continue
+                op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {index.name}")
+                kind = "UNIQUE INDEX" if index.is_unique else "INDEX"
+                op.execute(f"CREATE {kind} CONCURRENTLY {index.name} ON {index.on}")
+        finally:
+            op.execute("RESET lock_timeout")  # a repeat is on the same connection
 
 
 def replace_index(name: str, *, successor: str) -> None:

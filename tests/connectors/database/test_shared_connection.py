@@ -122,7 +122,10 @@ def test_a_load_that_fails_leaves_the_turn_to_the_next_stream(
 
 
 def test_connections_are_ended_with_the_slice(source: Postgres, dataset: Postgres) -> None:
-    of_syncs = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'syncline'"
+    of_syncs = (
+        "SELECT 1 FROM pg_stat_activity WHERE application_name = 'syncline'"
+        " AND datname IN ('connector_source', 'connector_dataset')"
+    )
     shop = _shop(source, dataset, 2)
     source.execute("DROP TABLE t0, t1")
     with pytest.raises(PermanentError):
