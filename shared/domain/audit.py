@@ -171,12 +171,32 @@ def _part(value: object, other: object) -> object:
 def _told(fields: Mapping[str, Any] | None) -> dict[str, Any] | None:
     if fields is None:
         return None
-    told = {name: _field(name, value) for name, value in fields.items()}
+    told = _within({name: _field(name, value) for name, value in fields.items()}, MOST_BYTES)
     for name in sorted(told, key=lambda name: -_size(told[name])):
         if _size(told) <= MOST_BYTES:
             break
         told[name] = LEFT_OUT
     return told
+
+
+def _within(fields: dict[str, Any], most: int) -> dict[str, Any]:
+    """Return fields without the largest of their parts, as far as `most` bytes ask for it.
+
+    What is short stays: nobody hides where a connector leads behind many streams.
+    """
+    kept = dict(fields)
+    for name in sorted(kept, key=lambda name: -_size(kept[name])):
+        excess = _size(kept) - most
+        value = kept[name]
+        size = _size(value)
+        if excess <= 0 or size <= len(LEFT_OUT):
+            break
+        kept[name] = (
+            _within(cast("dict[str, Any]", value), size - excess)
+            if isinstance(value, dict)
+            else LEFT_OUT
+        )
+    return kept
 
 
 def _size(value: object) -> int:

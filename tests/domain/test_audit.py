@@ -61,6 +61,17 @@ def test_what_is_kept_of_a_change_is_bounded() -> None:
     assert len(json.dumps(told)) < MOST_BYTES
 
 
+def test_what_is_short_stays_beside_what_is_left_out() -> None:
+    config = {"url": "postgresql://elsewhere.example/x", "streams": ["x" * 1_000] * 1_000}
+    _, told = differences({"config": {"url": "here"}}, {"config": config})
+    assert told == {"config": {"url": config["url"], "streams": LEFT_OUT}}
+    many = {f"header {number}": number for number in range(20_000)}
+    _, told = differences(None, {"name": "a", "config": {"url": "there", "headers": many}})
+    assert told is not None
+    assert len(json.dumps(told)) <= MOST_BYTES
+    assert told["name"] == "a"
+
+
 def test_a_change_with_a_code_was_refused() -> None:
     assert Change("create", ObjectKind.CONNECTOR).outcome is Outcome.DONE
     assert Change("create", ObjectKind.CONNECTOR, code="forbidden").outcome is Outcome.REFUSED
