@@ -131,14 +131,6 @@ class AuditFilter:
     """The instant before which they were written."""
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPlace:
-    """A place in the order of entries, newest first; what comes after it was written before."""
-
-    created_at: datetime
-    seq: int
-
-
 def differences(
     before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
 ) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:

@@ -1,4 +1,4 @@
-"""Which runs of a workspace somebody asks for, and a place in their order."""
+"""Which runs of a workspace somebody asks for."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,12 +20,3 @@ class RunFilter:
     """The first instant at which they were written."""
     until: datetime | None = None
     """The instant before which they were written."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunPlace:
-    """A place in the order of runs, newest first; what comes after it was written before."""
-
-    created_at: datetime
-    key: int
-    """The internal key of a run, which tells apart those of one instant."""

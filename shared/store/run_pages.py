@@ -1,33 +1,27 @@
 """Pages of the log, newest first, by the filter of which an index leaves least to look at."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
-    Select,
-    Subquery,
     and_,
     literal_column,
     select,
-    tuple_,
 )
 
+from shared.domain.log_place import LogPlace
 from shared.domain.run import RunStatus, TriggerType
-from shared.domain.run_filter import RunFilter, RunPlace
+from shared.domain.run_filter import RunFilter
 from shared.store.engine import read_only, single_statements
 from shared.store.history import select_runs
-from shared.store.rows import Row
+from shared.store.log_pages import Log, LogPage
 from shared.store.tables import sync_log, sync_schedule, workspace_connector
 
-MOST_LOOKED_AT = 5_000
-"""How many runs one page looks at when no index knows the whole filter."""
-
-_ORDER = (sync_log.c.created_at.desc(), sync_log.c.id.desc())
+_LOG = Log(sync_log.c.created_at, sync_log.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +32,6 @@ class RunScope:
     wanted: RunFilter
     connector_id: int | None = None
     schedule_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RunPage:
-    """Runs in order, and the place after which the next page begins, if there may be one.
-
-    A page may have fewer runs than were asked for, or none, and a next one all the same: then it
-    looked at as many runs as a page may.
-    """
-
-    rows: Sequence[Row]
-    next_place: RunPlace | None
 
 
 def find_scope(connection: Connection, workspace_id: int, wanted: RunFilter) -> RunScope | None:
@@ -90,23 +72,16 @@ def snapshot_for(engine: Engine, scope: RunScope) -> Generator[Connection]:
 
 
 def list_runs(
-    connection: Connection, scope: RunScope, *, after: RunPlace | None, limit: int
-) -> RunPage:
+    connection: Connection, scope: RunScope, *, after: LogPlace | None, limit: int
+) -> LogPage:
     """Return up to `limit` runs of a scope that come after a place, or from the newest on.
 
     On a connection of `snapshot_for`, so that all statements of a page see the same runs.
     """
     known, others = _conditions(scope)
-    within = [*known, *_range(scope.wanted, after)]
-    picked = _pick(within, others, limit + 1)
-    page = select_runs(scope.workspace_id).join(picked, picked.c.id == sync_log.c.id)
-    rows = connection.execute(page.order_by(*_ORDER)).mappings().all()
-    if len(rows) > limit:
-        last = rows[limit - 1]
-        return RunPage(rows[:limit], RunPlace(last["created_at"], last["id"]))
-    if not others:
-        return RunPage(rows, None)
-    return RunPage(rows, _frontier(connection, within))
+    wanted = scope.wanted
+    within = [*known, *_LOG.between(wanted.since, wanted.until, after)]
+    return _LOG.read(connection, select_runs(scope.workspace_id), within, others, limit)
 
 
 def _conditions(
@@ -137,47 +112,3 @@ def _conditions(
 def _has_status(status: RunStatus) -> ColumnElement[bool]:
     has_status = sync_log.c.status == literal_column(f"'{status}'")
     return has_status if status.is_final else and_(has_status, sync_log.c.completed_at.is_(None))
-
-
-def _range(wanted: RunFilter, after: RunPlace | None) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if wanted.since is not None:
-        conditions.append(sync_log.c.created_at >= wanted.since)
-    if wanted.until is not None:
-        conditions.append(sync_log.c.created_at < wanted.until)
-    if after is not None:
-        place = tuple_(sync_log.c.created_at, sync_log.c.id)
-        conditions.append(place < (after.created_at, after.key))
-    return conditions
-
-
-def _pick(
-    within: Sequence[ColumnElement[bool]], others: Sequence[ColumnElement[bool]], limit: int
-) -> Subquery:
-    """Select the keys of a page; with other conditions, from a bounded number of runs."""
-    if not others:
-        return select(sync_log.c.id).where(*within).order_by(*_ORDER).limit(limit).subquery()
-    looked_at = _looked_at(within).add_columns(and_(*others).label("is_wanted")).subquery()
-    return (
-        select(looked_at.c.id)
-        .where(looked_at.c.is_wanted)
-        .order_by(looked_at.c.created_at.desc(), looked_at.c.id.desc())
-        .limit(limit)
-        .subquery()
-    )
-
-
-def _looked_at(within: Sequence[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
-    return (
-        select(sync_log.c.id, sync_log.c.created_at)
-        .where(*within)
-        .order_by(*_ORDER)
-        .limit(MOST_LOOKED_AT)
-    )
-
-
-def _frontier(connection: Connection, within: Sequence[ColumnElement[bool]]) -> RunPlace | None:
-    """Return the last place that a page looked at; None if it looked at all that there are."""
-    last = _looked_at(within).offset(MOST_LOOKED_AT - 1).limit(1)
-    row = connection.execute(last).one_or_none()
-    return None if row is None else RunPlace(row.created_at, row.id)

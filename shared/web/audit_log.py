@@ -9,9 +9,8 @@ from flask import Response, json
 from pydantic import Field, StringConstraints
 
 from shared.domain.access import Role
-from shared.domain.audit import AuditFilter, AuditPlace, ObjectKind, Outcome
+from shared.domain.audit import AuditFilter, ObjectKind, Outcome
 from shared.domain.instants import parse_instant
-from shared.domain.run_filter import RunPlace
 from shared.flow.audit_export import export_audit
 from shared.store.audit_pages import list_audit, snapshot_for
 from shared.store.rows import Row
@@ -69,16 +68,14 @@ def browse(query: AuditPageQuery) -> dict[str, Any]:
     A page may be short, or empty, while `next_cursor` is not null: where several filters meet, a
     page looks at 5,000 entries of one of them and no more.
     """
-    after = _place(query.cursor)
-    wanted = _filter(query)
+    wanted, after = _filter(query), decode_place(query.cursor)
     with snapshot_for(wiring().engine, wanted) as connection:
         page = list_audit(
             connection, principal().workspace_id, wanted, after=after, limit=query.limit
         )
-    last = page.next_place
     return {
         "items": [_present(row) for row in page.rows],
-        "next_cursor": last and encode_place(RunPlace(last.created_at, last.seq)),
+        "next_cursor": encode_place(page.next_place),
     }
 
 
@@ -122,11 +119,6 @@ def _filter(query: AuditQuery) -> AuditFilter:
         since=None if query.since is None else parse_instant(query.since, "since"),
         until=None if query.until is None else parse_instant(query.until, "until"),
     )
-
-
-def _place(cursor: str | None) -> AuditPlace | None:
-    place = decode_place(cursor)
-    return None if place is None else AuditPlace(place.created_at, place.key)
 
 
 def _present(row: Row) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.domain.instants import parse_instant
+from shared.domain.log_place import LogPlace
 from shared.domain.run import RunStatus, TriggerType
-from shared.domain.run_filter import RunFilter, RunPlace
+from shared.domain.run_filter import RunFilter
 from shared.web.cursors import (
     decode_cursor,
     encode_cursor,
@@ -76,16 +77,16 @@ def filter_of(query: HistoryQuery | ExportQuery, *, schedule: uuid.UUID | None =
     )
 
 
-def encode_place(place: RunPlace | None) -> str | None:
+def encode_place(place: LogPlace | None) -> str | None:
     """Return the opaque text for a place, or None for none."""
     return None if place is None else encode_cursor(to_number(place.created_at), place.key)
 
 
-def decode_place(cursor: str | None) -> RunPlace | None:
+def decode_place(cursor: str | None) -> LogPlace | None:
     """Return the place that a cursor stands for; raise `InvalidInputError` if it is none."""
     return read_cursor(cursor, _place)
 
 
-def _place(cursor: str) -> RunPlace:
+def _place(cursor: str) -> LogPlace:
     created_at, key = decode_cursor(cursor, 2)
-    return RunPlace(to_instant(created_at), key)
+    return LogPlace(to_instant(created_at), key)

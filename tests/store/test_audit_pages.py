@@ -10,9 +10,10 @@ import pytest
 from sqlalchemy import Engine, event, text
 
 from shared.domain.audit import Actor, ActorKind, AuditFilter, Change, ObjectKind, Outcome
-from shared.store import audit_pages
+from shared.store import log_pages
 from shared.store.audit import append_audit
-from shared.store.audit_pages import AuditPage, list_audit
+from shared.store.audit_pages import list_audit
+from shared.store.log_pages import LogPage
 from shared.store.workspaces import insert_workspace
 
 ALICE = Actor(ActorKind.API_KEY, "alice", uuid4())
@@ -41,12 +42,12 @@ def workspace(engine: Engine) -> int:
 
 def _page(
     engine: Engine, workspace: int, *, after: Any = None, limit: int = 100, **wanted: Any
-) -> AuditPage:
+) -> LogPage:
     with engine.connect() as connection:
         return list_audit(connection, workspace, AuditFilter(**wanted), after=after, limit=limit)
 
 
-def _numbers(page: AuditPage) -> Sequence[int]:
+def _numbers(page: LogPage) -> Sequence[int]:
     return [row["seq"] for row in page.rows]
 
 
@@ -78,7 +79,7 @@ def test_each_entry_of_a_filter_comes_once_newest_first_on_any_pages(
     engine: Engine, workspace: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for looked_at, limit in product((2, 5_000), (1, 3, 10)):
-        monkeypatch.setattr(audit_pages, "MOST_LOOKED_AT", looked_at)
+        monkeypatch.setattr(log_pages, "MOST_LOOKED_AT", looked_at)
         for wanted, numbers in FILTERS:
             found = _all(engine, workspace, limit=limit, **wanted)
             assert found == list(numbers), (wanted, looked_at, limit)

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import Engine, event, text
 
+from shared.domain.log_place import LogPlace
 from shared.domain.run import RunStatus, TriggerType
-from shared.domain.run_filter import RunFilter, RunPlace
-from shared.store.run_pages import MOST_LOOKED_AT, RunScope, list_runs
+from shared.domain.run_filter import RunFilter
+from shared.store.log_pages import MOST_LOOKED_AT
+from shared.store.run_pages import RunScope, list_runs
 from tests.factories import make_tenant
 
 RUNS = 60_000
@@ -64,6 +66,8 @@ def full(postgres_server, template_database) -> Iterator[tuple[Engine, int, int]
     postgres_server.drop_database(name)
 
 
+_EXPLAIN = "EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS) "
+
 FILTERS = {
     "all": (RunFilter(), {}),
     "of a connector": (RunFilter(), {"connector_id"}),
@@ -87,6 +91,25 @@ def test_a_page_scans_no_table_and_handles_no_more_rows_than_it_may(
     engine, workspace_id, first = full
     wanted, keys = FILTERS[name]
     scope = RunScope(workspace_id, wanted, **dict.fromkeys(keys, first))
+    for plan in _plans(engine, scope, depth):
+        _require_cheap(plan)
+
+
+def test_a_deep_page_before_an_instant_is_not_read_from_that_instant_on(
+    full: tuple[Engine, int, int],
+) -> None:
+    engine, workspace_id, _ = full
+    scope = RunScope(workspace_id, RunFilter(until=datetime.now(UTC) + timedelta(days=1)))
+    first, deep = (
+        sum(map(int, re.findall(r"Buffers: shared hit=(\d+)", plan)))
+        for depth in (0.0, 0.99)
+        for plan in _plans(engine, scope, depth)
+    )
+    assert deep < 1.5 * first, (first, deep)
+
+
+def _plans(engine: Engine, scope: RunScope, depth: float) -> list[str]:
+    """Return the plans, as carried out, of the statements of a page that deep in the runs."""
     statements: list[tuple[str, object]] = []
 
     def note(_c: object, _cursor: object, sql: str, parameters: object, *_: object) -> None:
@@ -96,17 +119,13 @@ def test_a_page_scans_no_table_and_handles_no_more_rows_than_it_may(
     try:
         with engine.connect() as connection:
             now = connection.execute(text("SELECT now()")).scalar_one()
-            deep = RunPlace(now - timedelta(seconds=int(RUNS * depth)), 2**40)
+            deep = LogPlace(now - timedelta(seconds=int(RUNS * depth)), 2**40)
             statements.clear()
             list_runs(connection, scope, after=deep if depth else None, limit=PAGE)
-            asked = list(statements)
-            for sql, parameters in asked:
-                plan = "\n".join(
-                    connection.exec_driver_sql(
-                        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, BUFFERS OFF) {sql}", parameters
-                    ).scalars()
-                )
-                _require_cheap(plan)
+            return [
+                "\n".join(connection.exec_driver_sql(_EXPLAIN + sql, parameters).scalars())
+                for sql, parameters in list(statements)
+            ]
     finally:
         event.remove(engine, "before_cursor_execute", note)
 

@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from shared.store import run_pages
-from shared.store.run_pages import MOST_LOOKED_AT
+from shared.store import log_pages
+from shared.store.log_pages import MOST_LOOKED_AT, Log
 from shared.web.exports import CutOffError
 from tests.factories import Tenant
 from tests.web.conftest import Caller
@@ -278,7 +278,7 @@ def test_runs_that_are_written_meanwhile_move_no_page(
 ) -> None:
     connector = alice.new_schedule()["connector_id"]
     write_runs(engine, connector, 30, "skipped", "overlap", kind="old")
-    written, frontier = 0, run_pages._frontier
+    written, frontier = 0, Log._frontier
 
     def write_one_first(*given: object) -> object:
         nonlocal written
@@ -293,8 +293,8 @@ def test_runs_that_are_written_meanwhile_move_no_page(
             )
         return frontier(*given)
 
-    monkeypatch.setattr(run_pages, "MOST_LOOKED_AT", 10)
-    monkeypatch.setattr(run_pages, "_frontier", write_one_first)
+    monkeypatch.setattr(log_pages, "MOST_LOOKED_AT", 10)
+    monkeypatch.setattr(Log, "_frontier", write_one_first)
     path = f"/api/v2/runs?connector_id={connector}&reason=overlap"
     found = [run["id"] for page in pages(alice, path, 20) for run in page]
     assert written >= 3
