@@ -8,6 +8,7 @@ beyond its figure.
 
 import argparse
 import base64
+import hashlib
 import logging
 import os
 import statistics
@@ -17,6 +18,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic, perf_counter
+from uuid import UUID
 
 from flask.testing import FlaskClient
 from sqlalchemy import Engine, text
@@ -85,6 +87,18 @@ _RUNS = text(
     " FROM generate_series(CAST(:low AS bigint), :high) AS n) AS r"
     " JOIN sync_schedule AS s ON s.id = r.schedule"
 )
+# After what the making of the workspace wrote. The hashes are none: a page does not verify them.
+_ENTRIES = text(
+    "INSERT INTO audit_log (workspace_id, seq, actor_kind, actor_id, actor_name, action,"
+    " object_kind, object_id, outcome, code, after, created_at, previous_hash, hash)"
+    " SELECT :w, 1000 + n, 'member', CAST(md5('a' || mod(n, 7)) AS uuid), 'a' || mod(n, 7),"
+    " CASE WHEN mod(n, 3) = 0 THEN 'pause_schedule' ELSE 'change_schedule' END, 'schedule',"
+    " CAST(md5('o' || mod(n, 5000)) AS uuid),"
+    " CASE WHEN mod(n, 200) = 0 THEN 'refused' ELSE 'done' END,"
+    " CASE WHEN mod(n, 200) = 0 THEN 'forbidden' END, '{\"name\": \"nightly\"}',"
+    " now() - (:entries - n) * interval '10 seconds', sha256('x'), sha256('y')"
+    " FROM generate_series(1, :entries) AS n"
+)
 _CHUNK = 250_000
 _DEPTH = 4
 
@@ -145,6 +159,7 @@ def _fill(engine: Engine, workspace_id: int, schedules: int, rows: int) -> None:
         for statement in _SMALL:
             connection.execute(statement)
         connection.execute(_SCHEDULES)
+        connection.execute(_ENTRIES, {"w": workspace_id, "entries": rows // 10})
         first = connection.execute(text("SELECT min(id) FROM sync_schedule")).scalar_one()
     for low in range(1, rows + 1, _CHUNK):
         with engine.begin() as connection:
@@ -213,6 +228,10 @@ class Reader:
                 ),
             ),
             ("a day of runs", self._days(runs)),
+            ("audit log", self._audit()),
+            ("audit log, refused", self._audit("outcome", "refused")),
+            ("audit log, of who", self._audit("actor_id", _md5("a3"))),
+            ("audit log, of what", self._audit("object_id", _md5("o77"))),
             ("upcoming", self.upcoming(24)),
             ("health", ["/api/v2/health"]),
         )
@@ -237,6 +256,18 @@ class Reader:
                 f" WHERE {where}) LIMIT 1"
             )
             cursors.append(f"{path}&cursor={self._seal(operation, to_number(created_at), key)}")
+        return [path, *cursors]
+
+    def _audit(self, field: str = "object_kind", value: str = "schedule") -> Sequence[str]:
+        path, cursors = f"/api/v2/audit-log?limit=50&{field}={value}", []
+        wanted = f"workspace_id = {self._workspace_id} AND {field} = '{value}'"
+        for share in (0.5, 0.99):
+            created_at, key = self._row(
+                f"SELECT created_at, seq FROM audit_log WHERE {wanted} ORDER BY seq DESC"
+                f" OFFSET (SELECT floor(count(*) * {share}) FROM audit_log WHERE {wanted}) LIMIT 1"
+            )
+            cursor = self._seal("list_audit_log", to_number(created_at), key)
+            cursors.append(f"{path}&cursor={cursor}")
         return [path, *cursors]
 
     def _days(self, path: str) -> Sequence[str]:
@@ -265,6 +296,11 @@ class Reader:
         with self._engine.begin() as connection:
             connection.execute(text("SET LOCAL statement_timeout = 0"))
             return connection.execute(text(query)).one()
+
+
+def _md5(text: str) -> str:
+    """Return what the server makes of a text as an identifier."""
+    return str(UUID(hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()))
 
 
 def _measure(reader: Reader, name: str, paths: Sequence[str], rounds: int) -> bool:
