@@ -113,6 +113,13 @@ WHERE id = %(id)s AND state IN ('sending', 'unknown')
 RETURNING {columns}
 """
 _HOLDS_IT = "SELECT to_regclass(%s) IS NOT NULL"
+# A column that tables of the first version lack.
+_KNOWS_ACTS = """
+SELECT EXISTS (
+    SELECT FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'acted_as'
+)
+"""
+_LET_KNOW_ACTS = "ALTER TABLE {table} ADD COLUMN IF NOT EXISTS acted_as uuid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +204,7 @@ class Receipts:
 
     def exist(self) -> bool:
         """Tell whether a run has made the table."""
-        name = sql.Identifier(self._schema, RECEIPTS_TABLE).as_string(self._connection)
-        with self._connection.cursor() as cursor:
-            cursor.execute(_HOLDS_IT, (name,))
-            return cursor.fetchone() == (True,)
+        return self._tells(_HOLDS_IT)
 
     def make(self, reader: str | None) -> None:
         """Make the table if it is not there, and let the workspace's reader read it."""
@@ -220,6 +224,8 @@ class Receipts:
 
     def acted_on(self, period: str, request: UUID) -> Receipt | None:
         """Return the report of a period that a request asked for or settled, None if none yet."""
+        if not self._tells(_KNOWS_ACTS):
+            return None
         found = self._rows(_ACTED_ON, (period, str(request)))
         return found[0] if found else None
 
@@ -286,6 +292,7 @@ class Receipts:
 
     def correct(self, newest: Receipt, act: Act) -> Receipt:
         """Let the next run send another report of the same period."""
+        self._complete()
         correction = newest.correction + 1
         parameters = {
             "period": newest.period,
@@ -297,6 +304,7 @@ class Receipts:
 
     def settle(self, receipt: Receipt, settlement: Settlement, act: Act) -> Receipt:
         """End the doubt about a report; one that is sent again is sent as it was."""
+        self._complete()
         is_over = settlement is Settlement.ARRIVED
         parameters = {
             "id": receipt.id,
@@ -305,6 +313,18 @@ class Receipts:
             **_of_act(act),
         }
         return self._rows(_SETTLE, parameters)[0]
+
+    def _complete(self) -> None:
+        if not self._tells(_KNOWS_ACTS):
+            with self._connection.cursor() as cursor:
+                cursor.execute(self._sql(_LET_KNOW_ACTS))
+
+    def _tells(self, query: str) -> bool:
+        """Return what a query says of the table."""
+        name = sql.Identifier(self._schema, RECEIPTS_TABLE).as_string(self._connection)
+        with self._connection.cursor() as cursor:
+            cursor.execute(query, (name,))
+            return cursor.fetchone() == (True,)
 
     def _rows(self, query: str, parameters: Any) -> Sequence[Receipt]:
         with self._connection.cursor() as cursor:

@@ -96,12 +96,17 @@ class Reporter:
             lambda receipts: receipts.correct(receipts.newest(period), Act("alice", "late visits"))
         )
 
-    def settle(self, settlement: Settlement, period: str = "2026-Q1") -> Receipt:
+    def settle(
+        self, settlement: Settlement, period: str = "2026-Q1", request: UUID | None = None
+    ) -> Receipt:
         return self._on_receipts(
             lambda receipts: receipts.settle(
-                receipts.newest(period), settlement, Act("alice", None)
+                receipts.newest(period), settlement, Act("alice", None, request)
             )
         )
+
+    def acted_on(self, request: UUID, period: str = "2026-Q1") -> Receipt | None:
+        return self._on_receipts(lambda receipts: receipts.acted_on(period, request))
 
     def _on_receipts(self, act: Any) -> Any:
         connection = psycopg2.connect(self.dataset.dsn)

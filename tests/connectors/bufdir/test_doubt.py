@@ -273,6 +273,20 @@ def test_a_report_that_a_person_knows_arrived_is_over(doubtful: Reporter, office
     assert len(office.came) == 1
 
 
+def test_receipts_of_the_first_version_are_gone_on_with(doubtful: Reporter, office: Office) -> None:
+    office.faults = [takes_and_hangs_up]
+    with pytest.raises(PermanentError):
+        doubtful.sync()
+    table = f"{doubtful.request.dataset_name}.report_receipt"
+    doubtful.dataset.execute(f"ALTER TABLE {table} DROP COLUMN acted_as")
+    asked = uuid4()
+    assert doubtful.acted_on(asked) is None
+    doubtful.settle(Settlement.ARRIVED, request=asked)
+    assert doubtful.acted_on(asked).state == "accepted"
+    doubtful.correct()
+    assert ("2026-Q1", 1, "waiting") in doubtful.states()
+
+
 def test_a_report_that_a_person_has_sent_again_goes_out_as_it_was(
     doubtful: Reporter, office: Office
 ) -> None:
