@@ -76,6 +76,16 @@ class Outcome:
                 return None
 
     @property
+    def has_read_all(self) -> bool:
+        """Tell whether the run has read each of its streams to the end.
+
+        Records of them may have been rejected: they were read, and another run rejects them again.
+        """
+        return self.status is RunStatus.SUCCESS and not any(
+            stream["status"] == "failed" for stream in self.streams
+        )
+
+    @property
     def shown_error(self) -> str | None:
         """Return what the schedule shows as its last error."""
         return self.error if self.shown_status == "failed" else self.shortfall

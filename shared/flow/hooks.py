@@ -1,7 +1,7 @@
 """Receive what sources report: at most one run waits for all that changed since the last began.
 
-What is accepted is noted as unread until a run that began after it has succeeded; the dispatcher
-writes one for what no other run will read (`shared/flow/unread.py`).
+What is accepted is noted as unread until a run that began after it has read all; the dispatcher
+writes one for what no other run will read, and where runs failed before (`shared/flow/unread.py`).
 """
 
 import logging
@@ -151,6 +151,9 @@ class _Reception:
             obstacle = _obstacle(facts)
             if obstacle is not None:
                 return self._put_off(obstacle)
+            if facts["is_failing"]:
+                # A source that cannot be read is not asked once a report: the dispatcher does it.
+                return _ACCEPTED
             # The workspace is held before the endpoint, as whoever deletes the connector does; so
             # all of it is done again, and a message is remembered only together with its run.
             transaction.rollback()
@@ -167,7 +170,9 @@ class _Reception:
                 return _SEEN
             obstacle = None
             if not facts["is_covered"]:
-                obstacle = _obstacle(facts) or self._write(connection, facts)
+                obstacle = _obstacle(facts)
+                if obstacle is None and not facts["is_failing"]:
+                    obstacle = self._write(connection, facts)
         if obstacle is not None:
             return self._put_off(obstacle)
         at = facts["at"]

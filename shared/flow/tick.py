@@ -34,6 +34,9 @@ _SHARE_BEFORE_PLANNING = 0.2
 """Of a tick's time, for what has to happen before what is due is planned."""
 _SHARE_THROUGH_PLANNING = 0.7
 """What is left is for tasks: a long catch-up must not keep runs that are planned from starting."""
+_SHARE_THROUGH_TASKS = 0.9
+"""What is left of a long one is for what sources reported: however long it lasts, it is read."""
+_SHARE_THROUGH_REPORTS = 0.95
 _SHARE_THROUGH_PRUNING = 0.9
 
 
@@ -64,9 +67,16 @@ def run_tick(
     )
     planned = plan_due(engine, at, look_ahead, lambda: has_time(_SHARE_THROUGH_PLANNING))
     reach(CrashPoint.PLANNED)
-    start_unread(engine, at, lambda: has_time(_SHARE_THROUGH_PLANNING))
-    enqueued = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
+    enqueued = enqueue_due(
+        engine, queue, at, look_ahead, lambda: has_time(_SHARE_THROUGH_TASKS), patience
+    )
     order_errands(engine, queue, at)
+    # What is due has its tasks by now, so that no scheduled run waits for a look at what was
+    # reported; the runs of reports get theirs in the same tick while there is time.
+    reported = start_unread(engine, at, lambda: has_time(_SHARE_THROUGH_REPORTS))
+    if reported or not enqueued.is_complete:
+        more = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
+        enqueued = _sum(enqueued, more)
     prune(engine, at, lambda: has_time(_SHARE_THROUGH_PRUNING))
     if not is_current:
         replan_older_zone_data(engine, at, look_ahead, has_time)
@@ -77,6 +87,13 @@ def run_tick(
         complete_tick(connection, tick_id, report, at + took, took)
     _announce(report, took)
     return report
+
+
+def _sum(first: EnqueueReport, second: EnqueueReport) -> EnqueueReport:
+    """Return both passes as one; the second tells whether anything is left."""
+    return EnqueueReport(
+        first.enqueued + second.enqueued, first.failures + second.failures, second.is_complete
+    )
 
 
 def _report(rescued: int, planned: PlanReport, enqueued: EnqueueReport) -> TickReport:

@@ -2,7 +2,8 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -11,28 +12,51 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from shared.domain.blackout import free_start
 from shared.domain.run import TriggerType, interactive_key
-from shared.domain.unread import Obstacle, Unread, decide_look, obstacle_of
+from shared.domain.unread import (
+    Obstacle,
+    Unread,
+    decide_look,
+    has_failed_for_good,
+    obstacle_of,
+)
 from shared.domain.workspace import WorkspaceState
 from shared.logs import class_and_place, log_event
 from shared.store.blackouts import windows_of
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.store.unread import find_to_look_at, insert_webhook_run, lock_unread, look_again
+from shared.store.unread import (
+    find_to_look_at,
+    forget_unread,
+    insert_webhook_run,
+    lock_unread,
+    look_again,
+    wait_briefly,
+)
 from shared.store.workspaces import lock_workspace_state
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
 
 
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What came of a look at a workspace: runs written, and what `MOST_RUNS` did not read."""
+
+    written: int
+    failing: Sequence[Unread]
+
+
 def start_unread(engine: Engine, now: datetime, has_time: Callable[[], bool]) -> int:
     """Write a run for each reported change that nothing else will read; return how many.
 
     Looks at what is due for it, until the time is over. Workspace by workspace: trouble with one is
-    logged and keeps no other.
+    logged and keeps no other, and the next tick looks at it again. A database that cannot be
+    reached is logged once, and ends it.
     """
     written, is_more = 0, True
+    troubled: set[int] = set()
     while is_more and has_time():
-        due = _due(engine, now)
+        due = _due(engine, now, troubled)
         is_more = len(due) == _PAGE
         by_workspace: defaultdict[int, list[int]] = defaultdict(list)
         for row in due:
@@ -42,10 +66,16 @@ def start_unread(engine: Engine, now: datetime, has_time: Callable[[], bool]) ->
                 break
             try:
                 with engine.begin() as connection:
-                    written += _look(connection, workspace_id, connectors, now)
-            except SQLAlchemyError as error:
+                    looked = _look(connection, workspace_id, connectors, now)
+            except Exception as error:  # noqa: BLE001 (a row that breaks us is its workspace's trouble)
                 _log_failed(error, workspace_id)
-                is_more = False  # it is due still: the next tick tries again
+                if _is_away(error):
+                    return written
+                troubled.add(workspace_id)
+                continue
+            written += looked.written
+            for one in looked.failing:
+                _log_failing(workspace_id, one)
     return written
 
 
@@ -78,20 +108,24 @@ def write_webhook_run(
     insert_webhook_run(connection, values, runs=runs, detail=detail, now=now)
 
 
-def _due(engine: Engine, now: datetime) -> Sequence[Row]:
+def _due(engine: Engine, now: datetime, troubled: Collection[int]) -> Sequence[Row]:
     try:
         with single_statements(engine) as connection:
-            return find_to_look_at(connection, now=now, page=_PAGE)
-    except DBAPIError as error:
-        if error.connection_invalidated:
-            raise
+            return find_to_look_at(connection, now=now, without=troubled, page=_PAGE)
+    except SQLAlchemyError as error:
         _log_failed(error, None)
         return ()
 
 
+def _is_away(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
 def _look(
     connection: Connection, workspace_id: int, connectors: Sequence[int], now: datetime
-) -> int:
+) -> _Looked:
+    # The others wait for it, and it is looked at again in a minute.
+    wait_briefly(connection)
     # Whoever pauses, disables or enables holds the workspace as well.
     is_active = lock_workspace_state(connection, workspace_id) is WorkspaceState.ACTIVE
     rows = lock_unread(connection, connectors, now=now)
@@ -99,16 +133,25 @@ def _look(
     # The same for all of them: now, or at the end of a window that holds.
     starts_at = free_start(windows, now, now)
     looks: dict[int, datetime] = {}
+    failing: list[Unread] = []
+    written = 0
     for row in rows:
+        if row["schedule_id"] is None:
+            # It came while somebody deleted the schedule, which forgets what is unread.
+            forget_unread(connection, row["connector_id"])
+            continue
         unread = _unread(row, now, is_active=is_active, is_barred=starts_at is None)
         look_at = decide_look(unread, now)
         if look_at is None and starts_at is not None:
-            runs, detail = row["runs"] + 1, {"reported_at": row["reported_at"].isoformat()}
+            runs, detail = unread.next_run, {"reported_at": row["reported_at"].isoformat()}
             write_webhook_run(connection, row, starts_at, runs=runs, detail=detail, now=now)
+            written += 1
         elif look_at is not None:
             looks[row["connector_id"]] = look_at
+        if has_failed_for_good(unread, look_at):
+            failing.append(unread)
     look_again(connection, looks)
-    return len(rows) - len(looks)
+    return _Looked(written, failing)
 
 
 def _unread(row: Row, now: datetime, *, is_active: bool, is_barred: bool) -> Unread:
@@ -119,18 +162,32 @@ def _unread(row: Row, now: datetime, *, is_active: bool, is_barred: bool) -> Unr
         obstacle = Obstacle.BLACKOUT
     return Unread(
         connector=row["connector_public_id"],
-        reported_at=row["reported_at"],
         runs=row["runs"],
         is_heard=row["is_heard"] and is_active,
         obstacle=obstacle,
         paused_until=row["paused_until"],
         read_from=row["read_from"],
-        last_reason=row["last_reason"],
+        is_running=row["is_running"],
         last_ended_at=row["last_completed_at"],
+        last_shortfalls=frozenset(row["last_shortfalls"]),
+        is_news=row["is_news"],
     )
 
 
-def _log_failed(error: SQLAlchemyError, workspace_id: int | None) -> None:
+def _log_failing(workspace_id: int, unread: Unread) -> None:
+    log_event(
+        _log,
+        logging.WARNING,
+        "unread_given_up",
+        "What a source reported was not read by as many runs as are written for it: another one"
+        " follows only a further report, or a change by a person",
+        workspace_id=workspace_id,
+        connector_id=unread.connector,
+        runs=unread.runs,
+    )
+
+
+def _log_failed(error: Exception, workspace_id: int | None) -> None:
     log_event(
         _log,
         logging.ERROR,

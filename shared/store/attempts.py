@@ -115,6 +115,7 @@ def record_outcome(
         "health": None if verdict is None else verdict.health,
         "health_reason": None if verdict is None else verdict.reason,
         "quiet": QUIET,
+        "has_read_all": outcome.has_read_all,
         "shown_status": outcome.shown_status,
         "shown_error": outcome.shown_error,
         "kind": outcome.event,

@@ -1,26 +1,39 @@
 """What sources reported and no run has read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, text
 
 from shared.domain.unread import LOOK_AFTER
 from shared.store.rows import Row, to_json, to_records
 from shared.store.sql import load_sql
 from shared.store.tables import unread_change
 
+_WAIT_BRIEFLY = text("SELECT set_config('lock_timeout', '1s', true)")
 
-def find_to_look_at(connection: Connection, *, now: datetime, page: int) -> Sequence[Row]:
-    """Return workspace and connector of up to `page` changes that are due for a look."""
+
+def find_to_look_at(
+    connection: Connection, *, now: datetime, without: Collection[int], page: int
+) -> Sequence[Row]:
+    """Return workspace and connector of up to `page` changes that are due for a look, oldest first.
+
+    Those of the workspaces `without` which it is to be are left out.
+    """
     query = (
         select(unread_change.c.workspace_id, unread_change.c.connector_id)
         .where(unread_change.c.look_at <= now)
+        .where(unread_change.c.workspace_id.not_in(without))
         .order_by(unread_change.c.look_at)
         .limit(page)
     )
     return connection.execute(query).mappings().all()
+
+
+def wait_briefly(connection: Connection) -> None:
+    """Let the statements of this transaction wait for others' locks for a second and no longer."""
+    connection.execute(_WAIT_BRIEFLY)
 
 
 def lock_unread(

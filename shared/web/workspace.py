@@ -112,6 +112,8 @@ def _present_health(health: WorkspaceHealth) -> dict[str, Any]:
         "oldest_overdue_at": instant(figures["oldest_overdue_at"]),
         "in_progress": figures["in_progress"],
         "stuck": figures["stuck"],
+        "unread_changes": figures["unread_changes"],
+        "oldest_unread_at": instant(figures["oldest_unread_at"]),
         "last_hour": {
             "started": figures["started"],
             "median_drift_ms": figures["median_drift_ms"],

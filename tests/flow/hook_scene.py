@@ -10,6 +10,7 @@ from shared.domain.access import Principal
 from shared.flow.attempt import AttemptResult, attempt_run
 from shared.flow.cancel import cancel_run
 from shared.flow.hooks import HookDesk, HookResult
+from shared.flow.retry_run import retry_run
 from shared.flow.schedules import Planner
 from shared.flow.trigger import trigger_schedule
 from shared.flow.unread import start_unread
@@ -77,6 +78,17 @@ class Scene:
         """Attempt the newest run."""
         workshop = make_workshop(self.worker_engine, self.paused)
         return attempt_run(workshop, call_of(self.runs()[-1]), now=now)
+
+    def retry(self) -> Row:
+        """Run the newest run again by hand."""
+        run = self.runs()[-1]["workspace_connector_sync_log_id"]
+        return retry_run(self.engine, lambda: self.paused.queue, self.tenant.principal, run)
+
+    def looked_at_next(self) -> datetime:
+        """Return when the dispatcher looks at what is unread."""
+        with self.engine.connect() as connection:
+            query = text("SELECT look_at FROM unread_change WHERE connector_id = :c")
+            return connection.execute(query, {"c": self.schedule["connector_id"]}).scalar_one()
 
     def has_unread(self) -> bool:
         """Tell whether something that was reported is unread."""

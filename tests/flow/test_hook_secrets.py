@@ -20,34 +20,11 @@ from tests.flow.hooking import (
     NOON,
     WINDOW,
     Source,
-    make_desk,
-    make_key,
     make_source,
-    realtime,
 )
-from tests.flow.queues import PausedQueue
 
+pytest_plugins = ("tests.flow.hook_fixtures",)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> LocalKey:
-    return make_key(tmp_path)
-
-
-@pytest.fixture
-def desk(engine: Engine, paused: PausedQueue, key: LocalKey) -> HookDesk:
-    return make_desk(engine, paused, key)
-
-
-@pytest.fixture
-def schedule(engine: Engine, tenant: Tenant) -> Row:
-    return realtime(engine, tenant)
-
-
-@pytest.fixture
-def source(engine: Engine, tenant: Tenant, key: LocalKey, schedule: Row) -> Source:
-    return make_source(engine, tenant, key, schedule)
 
 
 def test_after_a_rotation_both_secrets_are_taken_until_the_overlap_ends(

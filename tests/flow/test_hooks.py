@@ -3,7 +3,6 @@
 import threading
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -34,34 +33,12 @@ from tests.flow.hooking import (
     WINDOW,
     Source,
     make_desk,
-    make_key,
-    make_source,
-    realtime,
 )
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, call_of, make_workshop, moved, tick
 
+pytest_plugins = ("tests.flow.hook_fixtures",)
 SECOND = timedelta(seconds=1)
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> LocalKey:
-    return make_key(tmp_path)
-
-
-@pytest.fixture
-def desk(engine: Engine, paused: PausedQueue, key: LocalKey) -> HookDesk:
-    return make_desk(engine, paused, key)
-
-
-@pytest.fixture
-def schedule(engine: Engine, tenant: Tenant) -> Row:
-    return realtime(engine, tenant)
-
-
-@pytest.fixture
-def source(engine: Engine, tenant: Tenant, key: LocalKey, schedule: Row) -> Source:
-    return make_source(engine, tenant, key, schedule)
 
 
 def test_a_report_starts_a_run_at_the_end_of_the_window_with_its_task_made_at_once(

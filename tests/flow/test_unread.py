@@ -2,14 +2,12 @@
 
 import threading
 from datetime import datetime, timedelta
-from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import text
 
 from shared.connectors.base import SyncResult
-from shared.errors import PermanentError, TransientError
+from shared.errors import TransientError
 from shared.flow.attempt import AttemptResult
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.retire import (
@@ -18,40 +16,16 @@ from shared.flow.retire import (
     disable_connector,
     enable_connector,
 )
-from shared.flow.schedules import Planner, change_schedule, require_schedule
+from shared.flow.schedules import change_schedule, require_schedule
 from shared.flow.workspaces import disable_workspace, enable_workspace
-from shared.store.rows import Row
-from tests.factories import Tenant, end_workspace, events_of, make_tenant, runs_of
+from tests.factories import end_workspace, events_of
 from tests.flow.hook_scene import Scene
-from tests.flow.hooking import (
-    NOON,
-    WINDOW,
-    make_desk,
-    make_key,
-    make_source,
-    realtime,
-)
-from tests.flow.queues import PausedQueue
-from tests.flow.workers import Script, moved, schedule_row, tick
+from tests.flow.hooking import NOON, WINDOW
+from tests.flow.workers import moved, schedule_row, tick
 
+pytest_plugins = ("tests.flow.hook_fixtures",)
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 LATER = NOON + 2 * HOUR
-
-
-@pytest.fixture
-def scene(
-    engine: Engine,
-    worker_engine: Engine,
-    paused: PausedQueue,
-    tenant: Tenant,
-    planner: Planner,
-    script: Script,
-    tmp_path: Path,
-) -> Scene:
-    key = make_key(tmp_path)
-    desk, schedule = make_desk(engine, paused, key), realtime(engine, tenant)
-    source = make_source(engine, tenant, key, schedule)
-    return Scene(engine, worker_engine, paused, tenant, planner, desk, schedule, source, script)
 
 
 def test_a_run_that_began_after_the_report_and_succeeds_has_read_it(scene: Scene) -> None:
@@ -62,15 +36,6 @@ def test_a_run_that_began_after_the_report_and_succeeds_has_read_it(scene: Scene
 
     assert not scene.has_unread()
     assert scene.look(LATER) == 0
-
-
-def test_a_partial_success_has_read_it_too(scene: Scene) -> None:
-    scene.script.behaviour = lambda *_: moved(failed=1)
-    scene.report()
-    scene.work(NOON + WINDOW)
-
-    assert scene.fates() == [("success", "partial")]
-    assert not scene.has_unread()
 
 
 def test_a_report_that_comes_while_a_run_reads_is_not_read_by_it(scene: Scene) -> None:
@@ -180,44 +145,6 @@ def test_a_run_by_hand_that_waits_is_not_the_pauses_business(scene: Scene) -> No
     assert scene.fates() == [("scheduled", None)]
 
 
-def test_a_source_that_always_fails_is_asked_ever_less_and_then_no_more(scene: Scene) -> None:
-    with scene.engine.begin() as connection:
-        connection.execute(text("UPDATE sync_schedule SET max_attempts = 1"))
-    scene.script.raises(TransientError("The source is away."))
-    scene.report()
-    now, written = NOON + WINDOW, [NOON]
-    for _ in range(100):
-        for run in scene.runs():
-            if run["status"] == "scheduled":
-                scene.work(now)
-        now += 20 * MINUTE
-        if scene.look(now):
-            written.append(now)
-
-    waits = [later - earlier for earlier, later in pairwise(written)]
-    assert len(written) == 7
-    assert waits[-1] > 4 * HOUR
-    assert {fate for fate, _ in scene.fates()} == {"error"}
-    # What was reported is unread still: the next report starts a run at once.
-    assert scene.has_unread()
-    scene.report(now)
-    assert scene.fates()[-1] == ("scheduled", None)
-
-
-def test_a_failure_that_a_person_has_to_mend_is_followed_once_it_is_mended(scene: Scene) -> None:
-    scene.script.raises(PermanentError("The table is not there.", code="configuration"))
-    scene.report()
-    scene.work(NOON + WINDOW)
-    assert [scene.look(NOON + n * HOUR) for n in range(1, 5)] == [0] * 4
-
-    with scene.engine.begin() as connection:
-        connection.execute(
-            text("UPDATE workspace_connector SET config_version = config_version + 1")
-        )
-
-    assert scene.look(NOON + 5 * HOUR) == 1
-
-
 def test_a_report_is_read_once_its_connector_is_authorized(scene: Scene) -> None:
     scene.report()
     _set_status(scene, "needs_reauthorization")
@@ -286,41 +213,6 @@ def test_what_is_deleted_is_not_waited_for(what: str, scene: Scene) -> None:
         case _:
             end_workspace(scene.engine, scene.tenant.workspace_id)
     assert not scene.has_unread()
-
-
-def test_trouble_with_one_workspace_keeps_no_other(scene: Scene) -> None:
-    with scene.engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS"
-                " $$ BEGIN RAISE 'refused'; END $$"
-            )
-        )
-        connection.execute(
-            text(
-                "CREATE TRIGGER refuse BEFORE INSERT ON workspace_connector_sync_log FOR EACH ROW"
-                f" WHEN (NEW.workspace_id = {scene.tenant.workspace_id})"
-                " EXECUTE FUNCTION refuse()"
-            )
-        )
-    other = realtime(scene.engine, make_tenant(scene.engine))
-    for schedule in (scene.schedule, other):
-        _note_unread(scene, schedule)
-
-    assert scene.look(LATER) == 1
-    assert len(runs_of(scene.engine, other["id"])) == 1
-    assert scene.runs() == []
-
-
-def _note_unread(scene: Scene, schedule: Row) -> None:
-    with scene.engine.begin() as connection:
-        connection.execute(
-            text(
-                "INSERT INTO unread_change (connector_id, workspace_id, reported_at, look_at)"
-                " VALUES (:c, :w, :at, :at)"
-            ),
-            {"c": schedule["connector_id"], "w": schedule["workspace_id"], "at": NOON},
-        )
 
 
 def _set_status(scene: Scene, status: str) -> None:

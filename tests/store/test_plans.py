@@ -96,6 +96,7 @@ def parameters_of_a_run(run: RowMapping) -> dict[str, dict[str, object]]:
             "health": "healthy",
             "health_reason": None,
             "quiet": "26 hours",
+            "has_read_all": True,
             "shown_status": "success",
             "shown_error": None,
             "kind": "succeeded",

@@ -1,6 +1,7 @@
 """The settings and the health of a workspace, and the metrics of the deployment."""
 
 from dataclasses import replace
+from datetime import datetime
 
 import pytest
 from flask import Flask
@@ -90,6 +91,29 @@ def test_health_tells_what_is_late_stuck_and_unhealthy(alice: Caller, engine: En
     assert shown["last_hour"] == {"started": 3, "median_drift_ms": 40, "max_drift_ms": 40}
     [named] = shown["unhealthy_connectors"]["some"]
     assert (named["connector_id"], named["reason"]) == (connector, "No login.")
+
+
+def test_health_tells_what_was_reported_and_not_read(
+    alice: Caller, mallory: Caller, engine: Engine
+) -> None:
+    for name in ("Flights", "Airports"):
+        alice.new_connector(name)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO unread_change (connector_id, workspace_id, reported_at, look_at)"
+                " SELECT id, workspace_id, now() - id * interval '1 hour', now()"
+                " FROM workspace_connector"
+            )
+        )
+        oldest = connection.execute(text("SELECT min(reported_at) FROM unread_change")).scalar_one()
+
+    shown = alice.get("/api/v2/health").json
+
+    assert shown["unread_changes"] == 2
+    assert datetime.fromisoformat(shown["oldest_unread_at"]) == oldest
+    nothing = mallory.get("/api/v2/health").json
+    assert (nothing["unread_changes"], nothing["oldest_unread_at"]) == (0, None)
 
 
 def test_the_health_of_a_workspace_says_nothing_of_another(

@@ -1,6 +1,7 @@
 -- What is unread of some connectors and due for a look, locked, with what decides whether a run has
 -- to be written: what keeps the connector from running, the start of a run that will read it or is
--- reading it, and how the newest run ended.
+-- reading it, whether any is in progress, and how the newest one ended. A retry does not read it, as
+-- it is about an instant before.
 SELECT
     u.connector_id,
     u.workspace_id,
@@ -17,6 +18,7 @@ SELECT
         SELECT min(r.not_before_at)
         FROM workspace_connector_sync_log AS r
         WHERE r.connector_id = u.connector_id
+            AND r.nominal_at IS NULL
             AND (
                 (
                     r.status = 'scheduled'
@@ -24,20 +26,39 @@ SELECT
                     AND r.slices = 0
                     AND r.positions = CAST('{}' AS jsonb)
                 )
-                OR (r.status = 'in_progress' AND r.reading_since > u.reported_at)
+                OR (
+                    r.status IN ('scheduled', 'in_progress')
+                    AND r.reading_since > u.reported_at
+                )
             )
     ) AS read_from,
-    last_run.reason AS last_reason,
-    last_run.completed_at AS last_completed_at
+    EXISTS (
+        SELECT FROM workspace_connector_sync_log AS r
+        WHERE r.connector_id = u.connector_id AND r.status = 'in_progress'
+    ) AS is_running,
+    last_run.completed_at AS last_completed_at,
+    -- Nobody knows what a run would have read that never began.
+    (u.reported_at >= coalesce(last_run.reading_since, last_run.completed_at)) IS TRUE AS is_news,
+    CASE
+        WHEN last_run.status = 'success' THEN ARRAY(
+            SELECT f.value ->> 'code'
+            FROM jsonb_each(last_run.metadata -> 'failed_streams') AS f
+        )
+        WHEN last_run.status IS NULL THEN CAST(ARRAY[] AS text [])
+        ELSE ARRAY[last_run.reason]
+    END AS last_shortfalls
 FROM unread_change AS u
 JOIN workspace_connector AS c ON c.id = u.connector_id
 LEFT JOIN sync_schedule AS s ON s.connector_id = u.connector_id
 LEFT JOIN LATERAL (
     SELECT
+        r.status,
         r.reason,
-        r.completed_at
+        r.completed_at,
+        r.reading_since,
+        r.metadata
     FROM workspace_connector_sync_log AS r
-    WHERE r.connector_id = u.connector_id
+    WHERE r.connector_id = u.connector_id AND r.completed_at IS NOT NULL
     ORDER BY r.created_at DESC, r.id DESC
     LIMIT 1
 ) AS last_run ON true

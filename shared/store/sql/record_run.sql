@@ -76,6 +76,7 @@ ended AS (
         r.connector_held_until,
         r.config_version,
         r.reading_since,
+        r.nominal_at,
         r.records_processed
 ),
 
@@ -152,9 +153,22 @@ read_changes AS (
     DELETE FROM unread_change AS u
     USING ended AS e
     WHERE u.connector_id = e.connector_id
-        AND :status = 'success'
+        AND :has_read_all
         AND u.reported_at < e.reading_since
+        -- A retry is about an instant before: a type may read no more than what was there then.
+        AND e.nominal_at IS NULL
         AND (SELECT count(*) FROM shown) >= 0
+    RETURNING u.connector_id
+),
+
+-- What was reported meanwhile need not wait any longer: the source can be read again.
+left_changes AS (
+    UPDATE unread_change AS u
+    SET look_at = least(u.look_at, (SELECT at FROM instant))
+    FROM ended AS e
+    WHERE u.connector_id = e.connector_id
+        AND :has_read_all
+        AND NOT EXISTS (SELECT FROM read_changes)
 ),
 
 noted AS (

@@ -6,6 +6,9 @@
 -- `is_covered` tells that a run waits which has not read anything yet: it will read what changed,
 -- and its timeline says so, once. A worker that takes it after this statement began reads after the
 -- change all the same. Whatever becomes of that run, what is noted stays until a run has read it.
+-- A retry covers nothing: it is about the instant of the run before, and a type may read by that.
+-- `is_failing` tells that the newest run which ended for what is unread did not succeed: then a
+-- report earns no run of its own, and the dispatcher writes the next one after the wait that is due.
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), clock_timestamp()) AS at
 ),
@@ -72,6 +75,20 @@ news AS (
         AND (CAST(:message_hash AS bytea) IS NULL OR EXISTS (SELECT FROM remembered))
 ),
 
+failing AS (
+    SELECT p.connector_id
+    FROM place AS p
+    JOIN unread_change AS u ON u.connector_id = p.connector_id
+    CROSS JOIN LATERAL (
+        SELECT r.status
+        FROM workspace_connector_sync_log AS r
+        WHERE r.connector_id = p.connector_id AND r.completed_at IS NOT NULL
+        ORDER BY r.created_at DESC, r.id DESC
+        LIMIT 1
+    ) AS last_run
+    WHERE u.runs > 0 AND last_run.status <> 'success'
+),
+
 kept AS (
     INSERT INTO unread_change AS u (connector_id, workspace_id, reported_at, look_at)
     SELECT
@@ -82,7 +99,7 @@ kept AS (
     FROM news AS n
     ON CONFLICT (connector_id) DO UPDATE
     SET reported_at = greatest(u.reported_at, excluded.reported_at),
-        runs = least(u.runs, 1),
+        runs = CASE WHEN EXISTS (SELECT FROM failing) THEN u.runs ELSE least(u.runs, 1) END,
         look_at = least(u.look_at, excluded.look_at)
 ),
 
@@ -94,6 +111,7 @@ covering AS (
     JOIN workspace_connector_sync_log AS r ON r.connector_id = p.connector_id
     WHERE r.status = 'scheduled'
         AND r.trigger_type <> 'cloud_task'
+        AND r.nominal_at IS NULL
         AND r.slices = 0
         AND r.positions = CAST('{}' AS jsonb)
     ORDER BY r.not_before_at, r.id
@@ -140,5 +158,6 @@ SELECT
     p.is_enabled,
     p.paused_until,
     p.max_attempts,
-    EXISTS (SELECT FROM covering) AS is_covered
+    EXISTS (SELECT FROM covering) AS is_covered,
+    EXISTS (SELECT FROM failing) AS is_failing
 FROM place AS p

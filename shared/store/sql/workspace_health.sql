@@ -41,6 +41,14 @@ unhealthy AS (
     WHERE c.workspace_id = :workspace_id AND c.health = 'unhealthy' AND c.deleted_at IS NULL
     ORDER BY c.id
     LIMIT CAST(:most AS integer)
+),
+
+unread AS (
+    SELECT u.reported_at
+    FROM unread_change AS u
+    WHERE u.workspace_id = :workspace_id
+    ORDER BY u.connector_id
+    LIMIT CAST(:most AS integer)
 )
 
 SELECT
@@ -73,4 +81,6 @@ SELECT
         FROM newest AS n
         WHERE n.drift_ms IS NOT NULL
     ) AS median_drift_ms,
-    (SELECT count(*) FROM unhealthy) AS unhealthy_connectors
+    (SELECT count(*) FROM unhealthy) AS unhealthy_connectors,
+    (SELECT count(*) FROM unread) AS unread_changes,
+    (SELECT min(u.reported_at) FROM unread AS u) AS oldest_unread_at

@@ -87,7 +87,7 @@ webhook_delivery = Table(
 Index("webhook_delivery_expired", webhook_delivery.c.expires_at)
 
 # A connector whose source reported a change that no run has read: a run that began to read after
-# `reported_at` deletes the row when it succeeds. Written with each message that counts.
+# `reported_at`, and has read every stream, deletes the row. Written with each message that counts.
 unread_change = Table(
     "unread_change",
     metadata,
@@ -95,10 +95,12 @@ unread_change = Table(
     workspace_id(),
     # When the newest message came.
     instant("reported_at", required=True),
-    # How many runs were written for it since, or since somebody let the connector run again.
+    # How many runs were written for it that did not read it, with the one under way, since a run
+    # succeeded or somebody let the connector run again.
     Column("runs", Integer, nullable=False, server_default="0"),
     # When the dispatcher looks whether a run has to be written; moved on by it, and put back by
-    # triggers on what may let the connector run again.
+    # triggers on what may let the connector run again. 9999-12-31 when it waits for those, or for
+    # another message.
     instant("look_at", required=True),
     ForeignKeyConstraint(
         ["workspace_id", "connector_id"],

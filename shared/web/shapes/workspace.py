@@ -87,6 +87,14 @@ class WorkspaceHealthAnswer(TypedDict):
     oldest_overdue_at: datetime | None
     in_progress: int
     stuck: Annotated[int, Field(description="Runs whose worker or task does not answer.")]
+    unread_changes: Annotated[
+        int,
+        Field(description="Connectors whose source reported a change that no run has read yet."),
+    ]
+    oldest_unread_at: Annotated[
+        datetime | None,
+        Field(description="When the newest report came of the connector that waits longest."),
+    ]
     last_hour: LastHour
     unhealthy_connectors: UnhealthyConnectors
     counted_up_to: Annotated[int, Field(description="A count that is this says: or more.")]
