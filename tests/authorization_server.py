@@ -18,7 +18,7 @@ from authlib.oauth2.rfc6749.grants import AuthorizationCodeGrant, RefreshTokenGr
 from authlib.oauth2.rfc6749.models import AuthorizationCodeMixin, ClientMixin, TokenMixin
 from authlib.oauth2.rfc7636 import CodeChallenge
 from authlib.oauth2.rfc9207 import IssuerParameter
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, current_app, jsonify, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 CLIENT_ID, SECRET = "syncline", "canary-client-secret"
@@ -242,8 +242,6 @@ class _Quiet(WSGIRequestHandler):
 
 
 def _state() -> AuthorizationServer:
-    from flask import current_app  # noqa: PLC0415
-
     return current_app.extensions["state"]
 
 

@@ -99,6 +99,8 @@ class Issuer:
     """What its discovery document says otherwise."""
     is_down: bool = False
     delay: float = 0.0
+    hangs: threading.Event = field(default_factory=threading.Event)
+    """Set by a test: until it is cleared again, nothing is answered."""
     asked: Counter[str] = field(default_factory=Counter)
 
     @property
@@ -151,6 +153,8 @@ def running_issuer() -> Generator[Issuer]:
         def do_GET(self) -> None:
             issuer.asked[self.path] += 1
             time.sleep(issuer.delay)
+            while issuer.hangs.is_set():
+                time.sleep(0.01)
             document = None if issuer.is_down else issuer.documents().get(self.path)
             body = json.dumps(document).encode()
             self.send_response(503 if document is None else 200)
@@ -168,6 +172,7 @@ def running_issuer() -> Generator[Issuer]:
     try:
         yield issuer
     finally:
+        issuer.hangs.clear()
         server.shutdown()
         thread.join()
         server.server_close()

@@ -1,4 +1,4 @@
-"""`python -m infra.operate.workspace`: disable, enable or delete a workspace."""
+"""`python -m infra.operate.workspace`: make, disable, enable or delete a workspace."""
 
 import argparse
 import sys
@@ -8,14 +8,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from infra.operate.operator import who
 from shared.config import read_database_url, read_dataset_url
+from shared.domain.access import Role
 from shared.errors import SynclineError
+from shared.flow.manage import create_api_key, create_workspace
 from shared.flow.workspaces import delete_workspace, disable_workspace, enable_workspace
 from shared.logs import configure_logging
 from shared.store.engine import create_engine_for, read_only
 from shared.store.workspaces import find_workspace_id
 
 _FAILED = 1
+_KEY_NAME = "First admin"
+_LONGEST_NAME = 200
 _ACTS = {
+    "create": "make it, and print the key of its first admin, which nobody can read again",
+    "key": "print another admin's key, for a workspace that nobody can administer any more",
     "disable": "cancel what it has under way, refuse its callers, run nothing until it is enabled",
     "enable": "plan its schedules again, from now on",
     "delete": "as disable, and for good: without its secrets and the login to its datasets",
@@ -26,7 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Do what is asked to a workspace and say what became of it; return 0.
 
     A workspace that is not there is refused with exit code 2, trouble with the act gives 1: it may
-    be done in part then, and doing it again completes it.
+    be done in part then, and doing it again completes it; one that was made without a key gets it
+    by `key`.
     """
     parser = _parser()
     asked = parser.parse_args(arguments)
@@ -38,11 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
             application_name="syncline-workspace",
             is_operator=True,
         )
-        with read_only(engine) as connection:
-            workspace_id = find_workspace_id(connection, asked.slug)
-        if workspace_id is None:
-            parser.error(f"argument slug: there is no workspace {asked.slug!r}")
-        sys.stdout.write(f"{_act(engine, asked.act, asked.slug, workspace_id)}\n")
+        sys.stdout.write(f"{_act(engine, parser, asked)}\n")
     except SynclineError as error:
         return _fail(str(error))
     except (SQLAlchemyError, OSError) as error:
@@ -53,16 +56,40 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="workspace", description="Disable, enable or delete a workspace."
+        prog="workspace", description="Make, disable, enable or delete a workspace."
     )
     acts = parser.add_subparsers(dest="act", required=True)
     for name, what in _ACTS.items():
-        acts.add_parser(name, help=what, description=what).add_argument("slug")
+        act = acts.add_parser(name, help=what, description=what)
+        act.add_argument("slug")
+        if name == "create":
+            act.add_argument("--name", type=_name, help="what people call it (the slug)")
+            act.add_argument(
+                "--timezone", default="Europe/Oslo", help="of its schedules (%(default)s)"
+            )
     return parser
 
 
-def _act(engine: Engine, act: str, slug: str, workspace_id: int) -> str:
-    match act:
+def _name(text: str) -> str:
+    name = text.strip()
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise argparse.ArgumentTypeError(f"a name has 1 to {_LONGEST_NAME} characters")
+    return name
+
+
+def _act(engine: Engine, parser: argparse.ArgumentParser, asked: argparse.Namespace) -> str:
+    slug: str = asked.slug
+    if asked.act == "create":
+        name = asked.name or slug
+        made = create_workspace(engine, slug=slug, name=name, timezone=asked.timezone, by=who())
+        return f"{slug} is made.\n{_key(engine, made)}"
+    with read_only(engine) as connection:
+        workspace_id = find_workspace_id(connection, slug)
+    if workspace_id is None:
+        parser.error(f"argument slug: there is no workspace {slug!r}")
+    match asked.act:
+        case "key":
+            return _key(engine, workspace_id)
         case "disable":
             ended = disable_workspace(engine, workspace_id, by=who())
             return f"{slug} is disabled. {_cancelled(ended)}"
@@ -72,6 +99,11 @@ def _act(engine: Engine, act: str, slug: str, workspace_id: int) -> str:
         case _:
             ended = delete_workspace(engine, workspace_id, read_dataset_url(), by=who())
             return f"{slug} is deleted. {_cancelled(ended)}"
+
+
+def _key(engine: Engine, workspace_id: int) -> str:
+    key = create_api_key(engine, workspace_id, name=_KEY_NAME, role=Role.ADMIN, by=who())
+    return f"The key of an admin, shown this once: {key}"
 
 
 def _cancelled(runs: int) -> str:

@@ -2,11 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from shared.errors import InvalidInputError, Problem
 
 LONGEST_EMAIL = 254
 LONGEST_SUBJECT = 255
+INVITATION_LIFE = timedelta(days=14)
+"""How long an invitation may be joined: nobody knows whose an address is later on."""
 
 # No letters beyond ASCII: two addresses that look alike, or that some lower-casing makes equal, may
 # be two people's.
@@ -21,6 +24,11 @@ class Identity:
     issuer: str
     subject: str
     email: str | None = None
+
+
+def invitation_end(invited_at: datetime, joined_at: datetime | None) -> datetime | None:
+    """Return when an invitation ends; None for who joined."""
+    return invited_at + INVITATION_LIFE if joined_at is None else None
 
 
 def to_email(text: str) -> str | None:

@@ -1,7 +1,7 @@
 """API keys of a workspace, made, changed and revoked by its admins; a key is shown once."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,11 +22,12 @@ from shared.errors import (
 from shared.flow.audit import append_change
 from shared.flow.premises import Premise, any_state
 from shared.flow.standing import lock_for_admin
-from shared.store.admins import has_other_admin
+from shared.store.admins import has_lasting_admin
 from shared.store.api_keys import (
     count_live_keys,
     find_api_key,
     insert_api_key,
+    revoke_keys_made_by,
     update_api_key,
 )
 from shared.store.rows import Row
@@ -36,6 +37,7 @@ MAX_KEYS = 100
 """Of one workspace that open it at once."""
 _PREFIX_BYTES = 6
 _SECRET_BYTES = 32
+_REVOCATION = "revoke_api_key"
 _TOLD = ("name", "role", "expires_at", "revoked_at")
 
 
@@ -94,6 +96,7 @@ def create_key(
 def change_key(
     engine: Engine,
     principal: Principal,
+    issuers: Collection[str],
     key: UUID,
     changes: Mapping[str, Any],
     *,
@@ -102,8 +105,9 @@ def change_key(
 ) -> Row:
     """Change name or end of a key that is not revoked; what changes nothing is no change.
 
-    Raises `NotFoundError`, `InvalidInputError` for an end that has passed, `ConflictError`
-    (key_revoked, last_admin), or what `premise` raises.
+    `issuers` are those of the deployment, whose people count as admins. Raises `NotFoundError`,
+    `InvalidInputError` for an end that has passed, `ConflictError` (key_revoked, last_admin), or
+    what `premise` raises.
     """
     with engine.begin() as connection:
         lock_for_admin(connection, principal)
@@ -116,9 +120,9 @@ def change_key(
             return before
         if "expires_at" in touched:
             _require_future(touched["expires_at"], as_of(connection, now))
-            if _ends_sooner(before["expires_at"], touched["expires_at"]):
-                _require_other_admin(connection, principal, before)
         row = update_api_key(connection, before["id"], touched)
+        if row["role"] == Role.ADMIN and _ends_sooner(before["expires_at"], row["expires_at"]):
+            require_lasting_admin(connection, principal, issuers)
         _append(connection, principal, "change_api_key", before, row)
         return row
 
@@ -126,6 +130,7 @@ def change_key(
 def revoke_key(
     engine: Engine,
     principal: Principal,
+    issuers: Collection[str],
     key: UUID,
     *,
     premise: Premise = any_state,
@@ -133,7 +138,8 @@ def revoke_key(
 ) -> None:
     """Revoke a key: the next request with it is refused. One that is revoked stays so.
 
-    Raises `NotFoundError`, `ConflictError` (last_admin), or what `premise` raises.
+    `issuers` are those of the deployment, whose people count as admins. Raises `NotFoundError`,
+    `ConflictError` (last_admin), or what `premise` raises.
     """
     with engine.begin() as connection:
         lock_for_admin(connection, principal)
@@ -141,9 +147,21 @@ def revoke_key(
         premise(before)
         if before["revoked_at"] is not None:
             return
-        _require_other_admin(connection, principal, before)
         row = update_api_key(connection, before["id"], {"revoked_at": as_of(connection, now)})
-        _append(connection, principal, "revoke_api_key", before, row)
+        if row["role"] == Role.ADMIN:
+            require_lasting_admin(connection, principal, issuers)
+        _append(connection, principal, _REVOCATION, before, row)
+
+
+def revoke_keys_of(
+    connection: Connection, principal: Principal, maker: UUID, *, at: datetime
+) -> tuple[Sequence[Row], list[Change]]:
+    """Revoke the keys that a member made; return them, and the changes for the log.
+
+    The caller holds the workspace and looks whether an admin is left.
+    """
+    rows = revoke_keys_made_by(connection, principal.workspace_id, maker, at=at)
+    return rows, [_change(_REVOCATION, {**row, "revoked_at": None}, row) for row in rows]
 
 
 def require_key(connection: Connection, principal: Principal, key: UUID) -> Row:
@@ -160,19 +178,19 @@ def require_own_role(principal: Principal, role: Role) -> None:
         raise ForbiddenError(f"You are {principal.role}, and cannot make anybody {role}.")
 
 
-def last_admin() -> ConflictError:
-    """Return the refusal of what would leave a workspace that nobody can administer."""
-    return ConflictError(
-        "This is the workspace's last admin: make another key or member an admin first.",
-        code="last_admin",
-    )
+def require_lasting_admin(
+    connection: Connection, principal: Principal, issuers: Collection[str]
+) -> None:
+    """Raise `ConflictError` (last_admin) if a change left nobody who can administer the workspace.
 
-
-def _require_other_admin(connection: Connection, principal: Principal, row: Row) -> None:
-    if row["role"] != Role.ADMIN:
-        return
-    if not has_other_admin(connection, principal.workspace_id, but_key=row["id"]):
-        raise last_admin()
+    Called after the change, in its transaction. Of people, only those of `issuers` count: nobody
+    else's tokens are taken.
+    """
+    if not has_lasting_admin(connection, principal.workspace_id, issuers):
+        raise ConflictError(
+            "This is the workspace's last admin: make another key or member an admin first.",
+            code="last_admin",
+        )
 
 
 def _require_future(expires_at: datetime | None, now: datetime) -> None:
@@ -203,7 +221,11 @@ def _ends_sooner(before: datetime | None, after: datetime | None) -> bool:
 def _append(
     connection: Connection, principal: Principal, action: str, before: Row | None, after: Row
 ) -> None:
-    change = Change(
+    append_change(connection, principal, _change(action, before, after))
+
+
+def _change(action: str, before: Mapping[str, Any] | Row | None, after: Row) -> Change:
+    return Change(
         action,
         ObjectKind.API_KEY,
         id=after["public_id"],
@@ -211,4 +233,3 @@ def _append(
         before=None if before is None else {name: before[name] for name in _TOLD},
         after={name: after[name] for name in _TOLD},
     )
-    append_change(connection, principal, change)

@@ -266,7 +266,7 @@ def _quietly(what: str, do: Callable[[], None]) -> None:
     """Do what the answer does not wait for: what was done is told, whatever becomes of this."""
     try:
         do()
-    except Exception as error:  # noqa: BLE001 (also the queue's library: the tick does it then)
+    except Exception as error:  # noqa: BLE001 (whatever it is, schedules were acted on)
         log_event(
             _log,
             logging.WARNING,

@@ -1,6 +1,7 @@
 """Who calls: a key or a person, for which workspace, and as what."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Engine
@@ -15,6 +16,7 @@ from shared.errors import CredentialsError, ForbiddenError, InvalidInputError, P
 from shared.flow.audit import append_change
 from shared.store.callers import (
     find_key_caller,
+    find_key_holder,
     find_memberships,
     note_key_used,
     note_member_used,
@@ -24,10 +26,34 @@ from shared.store.members import join_member
 from shared.store.rows import Row
 from shared.store.tenancy import identified, presenting, speaking_for
 from shared.store.violations import violation_of
-from shared.store.workspaces import state_of
+from shared.store.workspace_settings import find_settings
+from shared.store.workspaces import lock_workspace, state_of
 
 CHOICE = "Syncline-Workspace"
 """The header in which a caller names their workspace, by its public id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """A workspace of a caller, by its public id, and the role that they have or would have there.
+
+    Nobody joined by what is an invitation only.
+    """
+
+    id: UUID
+    slug: str
+    name: str
+    role: Role
+    is_joined: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """Whose an API key is, and the code of why it opens nothing; None if it is a live one."""
+
+    workspace_id: int
+    actor: Actor
+    shut_out: str | None
 
 
 def caller_of_key(engine: Engine, key: ApiKey, wanted: UUID | None, origin: Origin) -> Principal:
@@ -77,6 +103,50 @@ def caller_of_token(
     return principal
 
 
+def holder_of_key(engine: Engine, key: ApiKey, origin: Origin) -> KeyHolder | None:
+    """Return whose an API key is or was, for the log of what it was refused; it opens nothing.
+
+    None if nobody knows it, or if its workspace was deleted.
+    """
+    with single_statements(presenting(engine, key.secret_hash)) as connection:
+        row = find_key_holder(connection, key)
+    if row is None:
+        return None
+    actor = Actor(ActorKind.API_KEY, row["name"], row["public_id"], origin)
+    if row["revoked_at"] is not None:
+        return KeyHolder(row["workspace_id"], actor, "key_revoked")
+    return KeyHolder(row["workspace_id"], actor, "key_expired" if row["is_expired"] else None)
+
+
+def home_of_key(engine: Engine, key: ApiKey, origin: Origin) -> Home:
+    """Return the workspace of an API key; raise as `caller_of_key`."""
+    caller = caller_of_key(engine, key, None, origin)
+    with single_statements(speaking_for(engine, caller.workspace_id)) as connection:
+        row = find_settings(connection, caller.workspace_id)
+    return Home(row["public_id"], row["slug"], row["name"], caller.role, is_joined=True)
+
+
+def homes_of_token(engine: Engine, identity: Identity) -> list[Home]:
+    """Return the workspaces that a person joined or may join, up to `MOST_MEMBERSHIPS`.
+
+    Joins none, and says nothing of deleted ones; who is a member of nothing has none.
+    """
+    with single_statements(identified(engine, identity)) as connection:
+        rows = find_memberships(connection, identity, None)
+    joined = {row["workspace_public_id"] for row in rows if row["joined_at"] is not None}
+    return [
+        Home(
+            row["workspace_public_id"],
+            row["workspace_slug"],
+            row["workspace_name"],
+            Role(row["role"]),
+            is_joined=row["joined_at"] is not None,
+        )
+        for row in rows
+        if row["joined_at"] is not None or row["workspace_public_id"] not in joined
+    ]
+
+
 def _find(engine: Engine, identity: Identity, wanted: UUID | None) -> Row:
     with single_statements(identified(engine, identity)) as connection:
         row = _chosen(find_memberships(connection, identity, wanted), wanted)
@@ -112,6 +182,7 @@ def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) ->
     """Accept an invitation, if it is still open."""
     try:
         with speaking_for(engine, principal.workspace_id).begin() as connection:
+            lock_workspace(connection, principal.workspace_id)
             joined = join_member(connection, row["id"], identity)
             if joined is not None:
                 change = Change(

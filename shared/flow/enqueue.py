@@ -16,7 +16,7 @@ from shared.crash_points import CrashPoint, reach
 from shared.domain.run import task_id
 from shared.domain.task import TaskFailure, TaskOrder
 from shared.flow.patience import USUAL, Patience
-from shared.logs import log_event
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.runs import (
     AdmittedRun,
@@ -87,9 +87,32 @@ def enqueue_workspace(
 ) -> int:
     """Enqueue what one workspace has room for of its runs that start by `horizon`, at once.
 
-    Whatever finds no room waits in the table for its turn. Returns how many got a task: after a
-    full `PAGE_OF_WORKSPACE` there may be room for more.
+    Whatever finds no room waits in the table for its turn. So does what fails, of whatever cause:
+    what its caller did is committed, and has to be told as done. Returns how many got a task: after
+    a full `PAGE_OF_WORKSPACE` there may be room for more.
     """
+    try:
+        return _enqueue_admitted(engine, open_queue, workspace_id, now=now, horizon=horizon)
+    except Exception as error:  # noqa: BLE001 (also the queue's library: the tick does it then)
+        log_event(
+            _log,
+            logging.ERROR,
+            "enqueue_put_off",
+            "The tasks of a workspace's runs wait for a later tick",
+            workspace_id=workspace_id,
+            error_class=class_and_place(error),
+        )
+        return 0
+
+
+def _enqueue_admitted(
+    engine: Engine,
+    open_queue: "Callable[[], CloudTasksQueue]",
+    workspace_id: int,
+    *,
+    now: datetime,
+    horizon: datetime,
+) -> int:
     with single_statements(engine) as connection:
         admitted = admit_runs(
             connection, now=now, horizon=horizon, page=PAGE_OF_WORKSPACE, workspace_id=workspace_id

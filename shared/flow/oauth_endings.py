@@ -26,6 +26,12 @@ class Ending(StrEnum):
     UNKNOWN = "unknown"
 
 
+def asker_of(state: Row, origin: Origin) -> Actor:
+    """Return who began an authorization, calling from where its browser is now."""
+    kind = ActorKind(state["asked_by_kind"] or ActorKind.API_KEY)
+    return Actor(kind, state["asked_by"] or "", state["asked_by_id"], origin)
+
+
 def append_connected(
     connection: Connection, state: Row, origin: Origin, connector: Row, now: datetime
 ) -> None:
@@ -39,7 +45,7 @@ def append_connected(
         before={"status": status, "authorized_at": None},
         after={"status": "disabled" if status == "disabled" else "connected", "authorized_at": now},
     )
-    append_audit(connection, state["workspace_id"], _asker(state, origin), change)
+    append_audit(connection, state["workspace_id"], asker_of(state, origin), change)
 
 
 def tell_connected(state: Row, sentence: str) -> None:
@@ -55,7 +61,7 @@ def tell_refused(
     change = Change(_ACTION, ObjectKind.CONNECTOR, state["connector_public_id"], code=code)
     try:
         with single_statements(engine) as connection:
-            append_audit(connection, state["workspace_id"], _asker(state, origin), change)
+            append_audit(connection, state["workspace_id"], asker_of(state, origin), change)
     except SQLAlchemyError as error:
         log_event(
             _log,
@@ -66,12 +72,6 @@ def tell_refused(
             workspace_id=state["workspace_id"],
             error_class=class_and_place(error),
         )
-
-
-def _asker(state: Row, origin: Origin) -> Actor:
-    """Return who began an authorization, calling from where its browser is now."""
-    kind = ActorKind(state["asked_by_kind"] or ActorKind.API_KEY)
-    return Actor(kind, state["asked_by"] or "", state["asked_by_id"], origin)
 
 
 def _tell(state: Row, ending: Ending, sentence: str) -> None:

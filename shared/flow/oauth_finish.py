@@ -14,6 +14,7 @@ from shared.clock import monotonic, utc_now
 from shared.connectors.oauth_client import OAuthClient, Tokens
 from shared.connectors.oauth_failures import oauth_failure
 from shared.crash_points import CrashPoint, reach
+from shared.domain.access import Role
 from shared.domain.audit import Origin
 from shared.domain.fault import Fault
 from shared.domain.oauth import hash_of_state, is_issuer, request_of_state
@@ -32,9 +33,16 @@ from shared.flow.enqueue import enqueue_workspace
 from shared.flow.gate import Gate
 from shared.flow.grants import Grant, grant_from, with_grant
 from shared.flow.oauth_begin import verifier_of
-from shared.flow.oauth_endings import Ending, append_connected, tell_connected, tell_refused
+from shared.flow.oauth_endings import (
+    Ending,
+    append_connected,
+    asker_of,
+    tell_connected,
+    tell_refused,
+)
 from shared.flow.schedules import Planner
 from shared.flow.sources import config_of, opened_secrets, type_of
+from shared.flow.standing import require_still
 from shared.gcp.sealing import SealedSecrets, Sealer, WrappingKey, make_sealer, unseal
 from shared.late_imports import importing
 from shared.logs import class_and_place, log_event
@@ -236,6 +244,7 @@ def _connected(
 ) -> str | None:
     """Store a grant and connect its connector; None if its secrets changed at this moment.
 
+    Who began may have been shut out while they were at the provider: nothing is connected then.
     What has other settings by now than those that the code was exchanged with is not connected.
     """
     planner, workspace_id = office.planner, state["workspace_id"]
@@ -244,6 +253,7 @@ def _connected(
     sealed = sealer.seal(with_grant(opened_secrets(newest, office.key), grant))
     with planner.engine.begin() as connection:
         lock_workspace(connection, workspace_id)
+        require_still(connection, workspace_id, asker_of(state, office.origin), Role.EDITOR)
         row = lock_connector(connection, workspace_id, state["connector_public_id"])
         if row is None:
             raise NotFoundError("The connector was deleted meanwhile.")
@@ -262,31 +272,19 @@ def _connected(
             return None
         sentence = _started(connection, planner, row, workspace_id, state_hash, at)
         append_connected(connection, state, office.origin, row, at)
-    _enqueue(planner, workspace_id, at)
+    enqueue_workspace(
+        planner.engine,
+        planner.open_queue,
+        workspace_id,
+        now=at,
+        horizon=at + planner.look_ahead,
+    )
     if grant.refresh_token is None:
         sentence += (
             " The provider gave nothing to renew the authorization with: the connector has to be"
             " authorized again when it ends."
         )
     return sentence
-
-
-def _enqueue(planner: Planner, workspace_id: int, now: datetime) -> None:
-    """Enqueue the first run; the next tick does what fails: the connector is connected by now."""
-    horizon = now + planner.look_ahead
-    try:
-        enqueue_workspace(
-            planner.engine, planner.open_queue, workspace_id, now=now, horizon=horizon
-        )
-    except Exception as error:  # noqa: BLE001 (whatever it is, the run is in the table)
-        log_event(
-            _log,
-            logging.ERROR,
-            "first_sync_put_off",
-            "The first sync of a connector waits for the next tick",
-            workspace_id=workspace_id,
-            error_class=class_and_place(error),
-        )
 
 
 def _started(

@@ -1,5 +1,7 @@
 """Who administers a workspace: keys and people, counted together."""
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, select
 
 from shared.domain.access import Role
@@ -8,16 +10,11 @@ from shared.store.callers import is_live_key
 from shared.store.tables import api_key, member
 
 
-def has_other_admin(
-    connection: Connection,
-    workspace_id: int,
-    *,
-    but_key: int | None = None,
-    but_member: int | None = None,
-) -> bool:
-    """Tell whether a workspace has an admin besides one: a key without an end, or who joined it.
+def has_lasting_admin(connection: Connection, workspace_id: int, issuers: Collection[str]) -> bool:
+    """Tell whether a workspace has an admin: a key without an end, or somebody who joined it.
 
-    A key that ends by itself would leave nobody who can make another.
+    A key that ends by itself would leave nobody who can make another. Of people, only those of
+    `issuers` count, whose tokens the deployment takes.
     """
     keys = (
         select(api_key.c.id)
@@ -30,18 +27,17 @@ def has_other_admin(
         select(member.c.id)
         .where(member.c.workspace_id == workspace_id)
         .where(member.c.role == Role.ADMIN)
+        .where(member.c.issuer.in_(list(issuers)))
         .where(member.c.joined_at.is_not(None))
         .where(member.c.removed_at.is_(None))
     )
-    if but_key is not None:
-        keys = keys.where(api_key.c.id != but_key)
-    if but_member is not None:
-        people = people.where(member.c.id != but_member)
     return connection.execute(select(keys.exists() | people.exists())).scalar_one()
 
 
-def has_standing(connection: Connection, workspace_id: int, actor: Actor, role: Role) -> bool:
-    """Tell whether a key or a member is still one of the workspace, and has this role."""
+def has_standing(
+    connection: Connection, workspace_id: int, actor: Actor, roles: Collection[Role]
+) -> bool:
+    """Tell whether a key or a member is still one of the workspace, and has one of these roles."""
     if actor.kind is ActorKind.API_KEY:
         query = select(api_key.c.id).where(is_live_key())
         table = api_key
@@ -51,6 +47,6 @@ def has_standing(connection: Connection, workspace_id: int, actor: Actor, role: 
     query = (
         query.where(table.c.workspace_id == workspace_id)
         .where(table.c.public_id == actor.id)
-        .where(table.c.role == role)
+        .where(table.c.role.in_(list(roles)))
     )
     return connection.execute(query).one_or_none() is not None

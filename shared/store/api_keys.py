@@ -1,6 +1,7 @@
 """API keys of a workspace: made, shown without their secret, changed and revoked."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -48,10 +49,17 @@ def find_api_key(connection: Connection, workspace_id: int, public_id: UUID) -> 
 
 
 def list_api_keys(
-    connection: Connection, workspace_id: int, *, after_id: int, limit: int
+    connection: Connection,
+    workspace_id: int,
+    *,
+    made_by: UUID | None = None,
+    after_id: int,
+    limit: int,
 ) -> Sequence[Row]:
-    """Return up to `limit` keys after an internal key, oldest first."""
+    """Return up to `limit` keys after an internal key, oldest first; those of one maker, or all."""
     query = _shown(workspace_id).where(api_key.c.id > after_id)
+    if made_by is not None:
+        query = query.where(api_key.c.created_by_id == made_by)
     return connection.execute(query.order_by(api_key.c.id).limit(limit)).mappings().all()
 
 
@@ -70,6 +78,24 @@ def update_api_key(connection: Connection, key_id: int, values: dict[str, Any]) 
         .returning(*_SHOWN)
     )
     return connection.execute(query).mappings().one()
+
+
+def revoke_keys_made_by(
+    connection: Connection, workspace_id: int, maker: UUID, *, at: datetime
+) -> Sequence[Row]:
+    """Revoke the keys that a member or key made; return what is shown of those that were not yet.
+
+    Also of those that ended: another end would open them again.
+    """
+    query = (
+        update(api_key)
+        .where(api_key.c.workspace_id == workspace_id)
+        .where(api_key.c.created_by_id == maker)
+        .where(api_key.c.revoked_at.is_(None))
+        .values(revoked_at=at, version=api_key.c.version + 1)
+        .returning(*_SHOWN)
+    )
+    return connection.execute(query).mappings().all()
 
 
 def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 )
 
 from shared.domain.api_keys import ApiKey
-from shared.domain.members import Identity
+from shared.domain.members import INVITATION_LIFE, Identity
 from shared.store.rows import Row
 from shared.store.tables import api_key, member, workspace
 
@@ -32,6 +32,8 @@ _NOTED_EVERY = timedelta(minutes=1)
 
 _WORKSPACE = (
     workspace.c.public_id.label("workspace_public_id"),
+    workspace.c.slug.label("workspace_slug"),
+    workspace.c.name.label("workspace_name"),
     workspace.c.timezone,
     workspace.c.minimum_interval_seconds,
     workspace.c.cursor_key,
@@ -45,28 +47,28 @@ def find_key_caller(connection: Connection, key: ApiKey) -> Row | None:
 
     The connection is of `presenting(engine, key.secret_hash)`.
     """
-    query = (
-        select(*_who(api_key), api_key.c.secret_hash, *_WORKSPACE)
-        .join(workspace, workspace.c.id == api_key.c.workspace_id)
-        .where(api_key.c.prefix == key.prefix)
-        .where(is_live_key())
-    )
-    row = connection.execute(query).mappings().one_or_none()
-    if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
-        return None
-    return row
+    return _find_key(connection, key, is_live_key())
+
+
+def find_key_holder(connection: Connection, key: ApiKey) -> Row | None:
+    """Return a key as it is or was, with `revoked_at` and `is_expired`.
+
+    None if it is unknown or wrong, or its workspace was deleted. The connection is of
+    `presenting(engine, key.secret_hash)`. It opens nothing: it is for the audit log.
+    """
+    return _find_key(connection, key, workspace.c.deleted_at.is_(None))
 
 
 def find_memberships(
     connection: Connection, identity: Identity, wanted: UUID | None
 ) -> Sequence[Row]:
-    """Return the memberships of a person and what they are invited to, the joined ones first.
+    """Return the memberships of a person and their open invitations, the joined ones first.
 
     Those of one workspace if `wanted` names it; none of a workspace that was deleted. The
     connection is of `identified(engine, identity)`.
     """
     is_joined = member.c.subject == identity.subject
-    is_invited = and_(member.c.subject.is_(None), member.c.email == identity.email)
+    is_invited = and_(is_open_invitation(), member.c.email == identity.email)
     query = (
         select(*_who(member), member.c.joined_at, *_WORKSPACE)
         .join(workspace, workspace.c.id == member.c.workspace_id)
@@ -97,6 +99,30 @@ def is_live_key() -> ColumnElement[bool]:
         api_key.c.revoked_at.is_(None),
         or_(api_key.c.expires_at.is_(None), api_key.c.expires_at > func.now()),
     )
+
+
+def is_open_invitation() -> ColumnElement[bool]:
+    """Return the condition that nobody joined by an invitation yet, and that it did not end."""
+    return and_(member.c.subject.is_(None), member.c.invited_at > func.now() - INVITATION_LIFE)
+
+
+def _find_key(connection: Connection, key: ApiKey, condition: ColumnElement[bool]) -> Row | None:
+    query = (
+        select(
+            *_who(api_key),
+            api_key.c.secret_hash,
+            api_key.c.revoked_at,
+            (api_key.c.expires_at <= func.now()).label("is_expired"),
+            *_WORKSPACE,
+        )
+        .join(workspace, workspace.c.id == api_key.c.workspace_id)
+        .where(api_key.c.prefix == key.prefix)
+        .where(condition)
+    )
+    row = connection.execute(query).mappings().one_or_none()
+    if row is None or not hmac.compare_digest(row["secret_hash"], key.secret_hash):
+        return None
+    return row
 
 
 def _who(table: Table) -> tuple[ColumnElement[Any], ...]:

@@ -1,12 +1,14 @@
 """Members of a workspace: invited, joined, changed and removed."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, func, insert, select, update
 
 from shared.domain.members import Identity
+from shared.store.callers import is_open_invitation
 from shared.store.rows import Row
 from shared.store.tables import member
 
@@ -35,6 +37,16 @@ def insert_member(connection: Connection, values: dict[str, Any]) -> Row:
 def find_member(connection: Connection, workspace_id: int, public_id: UUID) -> Row | None:
     """Return what is shown of a member who was not removed."""
     query = _shown(workspace_id).where(member.c.public_id == public_id)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def find_invitation(connection: Connection, workspace_id: int, public_id: UUID) -> Row | None:
+    """Return what is shown of a member, also of one who was removed since."""
+    query = (
+        select(*_SHOWN)
+        .where(member.c.workspace_id == workspace_id)
+        .where(member.c.public_id == public_id)
+    )
     return connection.execute(query).mappings().one_or_none()
 
 
@@ -67,15 +79,49 @@ def update_member(connection: Connection, member_id: int, values: dict[str, Any]
     return connection.execute(query).mappings().one()
 
 
+def take_back_invitation(
+    connection: Connection, workspace_id: int, issuer: str, email: str, *, at: datetime
+) -> Row | None:
+    """Remove the invitation of an address, ended or not; None if nobody has it or who has joined.
+
+    Returns what is shown of it.
+    """
+    query = (
+        update(member)
+        .where(member.c.workspace_id == workspace_id)
+        .where(member.c.issuer == issuer)
+        .where(member.c.email == email)
+        .where(member.c.removed_at.is_(None))
+        .where(member.c.subject.is_(None))
+        .values(removed_at=at, version=member.c.version + 1)
+        .returning(*_SHOWN)
+    )
+    return connection.execute(query).mappings().one_or_none()
+
+
 def join_member(connection: Connection, member_id: int, identity: Identity) -> Row | None:
-    """Bind an invitation to whom it is for; None if it is not theirs any more, or not open."""
+    """Bind an invitation to whom it is for; None if it is not theirs, or not open any more.
+
+    Who was removed comes back by an invitation that was made after that alone, whichever of their
+    addresses an older one names. The caller holds the workspace, so that nobody is removed
+    meanwhile.
+    """
+    gone = member.alias()
+    was_removed_since = (
+        select(gone.c.id)
+        .where(gone.c.workspace_id == member.c.workspace_id)
+        .where(gone.c.issuer == identity.issuer)
+        .where(gone.c.subject == identity.subject)
+        .where(gone.c.removed_at >= member.c.invited_at)
+    )
     query = (
         update(member)
         .where(member.c.id == member_id)
         .where(member.c.removed_at.is_(None))
-        .where(member.c.subject.is_(None))
+        .where(is_open_invitation())
         .where(member.c.issuer == identity.issuer)
         .where(member.c.email == identity.email)
+        .where(~was_removed_since.exists())
         .values(subject=identity.subject, joined_at=func.now(), version=member.c.version + 1)
         .returning(*_SHOWN)
     )

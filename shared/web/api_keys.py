@@ -14,14 +14,14 @@ from shared.flow.api_keys import MadeKey, change_key, create_key, require_key, r
 from shared.store.api_keys import list_api_keys
 from shared.store.engine import single_statements
 from shared.store.rows import Row
-from shared.web.auth import principal, wiring
+from shared.web.auth import issuers, principal, wiring
 from shared.web.bodies import Body, Name
 from shared.web.etags import premise, version_in
 from shared.web.examples import NEW_KEY, NEW_KEY_END
 from shared.web.operations import Answers, Link, Takes
 from shared.web.paging import page
 from shared.web.present import instant
-from shared.web.queries import PageQuery
+from shared.web.queries import KeysQuery
 from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.callers import ApiKey, ApiKeys, NewApiKey
@@ -93,14 +93,15 @@ def create(body: NewKeyBody) -> tuple[dict[str, Any], int, dict[str, str]]:
     "list_api_keys",
     Role.ADMIN,
     Answers(HTTPStatus.OK, ApiKeys),
-    Takes(query=PageQuery),
+    Takes(query=KeysQuery),
 )
-def browse(query: PageQuery) -> dict[str, Any]:
-    """List the keys of the workspace, oldest first, those that are revoked too."""
+def browse(query: KeysQuery) -> dict[str, Any]:
+    """List the keys of the workspace, or those of one maker, oldest first, revoked ones too."""
     with single_statements(wiring().engine) as connection:
         rows = list_api_keys(
             connection,
             principal().workspace_id,
+            made_by=query.created_by,
             after_id=query.cursor or 0,
             limit=query.limit + 1,
         )
@@ -138,7 +139,8 @@ def change(key: uuid.UUID, body: KeyChangesBody) -> dict[str, Any]:
     changes = body.model_dump(exclude_unset=True)
     if changes.get("expires_at") is not None:
         changes["expires_at"] = parse_instant(changes["expires_at"], "expires_at")
-    return _present(change_key(wiring().engine, principal(), key, changes, premise=premise()))
+    row = change_key(wiring().engine, principal(), issuers(), key, changes, premise=premise())
+    return _present(row)
 
 
 @routes.on(
@@ -151,7 +153,7 @@ def change(key: uuid.UUID, body: KeyChangesBody) -> dict[str, Any]:
 )
 def revoke(key: uuid.UUID) -> tuple[str, int]:
     """Revoke a key: the next request with it is refused. It stays in the list."""
-    revoke_key(wiring().engine, principal(), key, premise=premise())
+    revoke_key(wiring().engine, principal(), issuers(), key, premise=premise())
     return "", 204
 
 

@@ -14,6 +14,7 @@ from shared.web import (
     docs,
     due,
     health,
+    homes,
     hooks,
     look,
     members,
@@ -65,6 +66,7 @@ _MODULES = (
     workspace,
     api_keys,
     members,
+    homes,
     audit_log,
 )
 

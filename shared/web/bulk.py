@@ -12,14 +12,14 @@ from shared.domain.audit import ObjectKind
 from shared.domain.bulk import MAX_BULK, BulkAction, BulkItem, BulkResult
 from shared.domain.instants import parse_instant
 from shared.domain.schedule import Frequency
-from shared.errors import BusyError, SynclineError
+from shared.errors import BusyError, SynclineError, TransientError
 from shared.flow.bulk import Bulk, act_on_schedules, schedules_of
 from shared.store.schedule_filters import ScheduleFilter
 from shared.web.auth import principal
 from shared.web.bodies import Body, Note
 from shared.web.operations import Answers, Takes
 from shared.web.planner import planner
-from shared.web.repeats import resource_id
+from shared.web.repeats import leave_open, resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.bulk import BulkAnswer
 
@@ -77,7 +77,9 @@ def act(body: BulkBody) -> dict[str, Any]:
     """Pause, resume or trigger up to 500 schedules; each is answered by itself.
 
     With `dry_run` nothing changes, and the answer says what would become of each. What is
-    `not_tried` when the time is over, or the database gone, is as it was: name it once more.
+    `not_tried` when the time is over, or the database gone, is as it was. While there is any of
+    that, or the database or the rate was in the way of one, the same request under its
+    Idempotency-Key goes on with it.
     """
     bulk = Bulk(
         action=body.action,
@@ -91,12 +93,19 @@ def act(body: BulkBody) -> dict[str, Any]:
         wanted = ScheduleFilter(**(body.filter or ScheduleFilterBody()).model_dump())
         schedules = schedules_of(planner(), principal(), wanted)
     items = act_on_schedules(planner(), principal(), bulk, schedules)
+    if any(map(_is_open, items)):
+        leave_open()
     return {
         "action": bulk.action,
         "dry_run": bulk.is_dry_run,
         "counts": {result: sum(item.result is result for item in items) for result in BulkResult},
         "items": [_present(item) for item in items],
     }
+
+
+def _is_open(item: BulkItem) -> bool:
+    """Tell whether what was in the way of a schedule passes, so that a repeat may act on it."""
+    return item.result is BulkResult.NOT_TRIED or isinstance(item.error, TransientError | BusyError)
 
 
 def _present(item: BulkItem) -> dict[str, Any]:

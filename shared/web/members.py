@@ -9,21 +9,21 @@ from pydantic import StringConstraints
 
 from shared.domain.access import Role
 from shared.domain.audit import ObjectKind
-from shared.domain.members import LONGEST_EMAIL
+from shared.domain.members import LONGEST_EMAIL, invitation_end
 from shared.flow.members import change_member, invite_member, remove_member, require_member
 from shared.store.engine import single_statements
 from shared.store.members import list_members
 from shared.store.rows import Row
 from shared.store.workspace_settings import find_settings
 from shared.web.api_keys import maker
-from shared.web.auth import principal, wiring
+from shared.web.auth import issuers, principal, wiring
 from shared.web.bodies import Body, Name
 from shared.web.etags import premise, version_in
 from shared.web.examples import NEW_MEMBER, NEW_ROLE
 from shared.web.operations import Answers, Link, Takes
 from shared.web.paging import page
 from shared.web.present import instant
-from shared.web.queries import PageQuery
+from shared.web.queries import PageQuery, RemovalQuery
 from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.callers import Caller, Member, Members
@@ -96,12 +96,13 @@ def invite(body: InvitationBody) -> tuple[dict[str, Any], int, dict[str, str]]:
 
     The person joins by a token of the issuer, which has to have verified the address, in a request
     that names this workspace in the header Syncline-Workspace. From then on issuer and subject tell
-    who it is, and the address does not.
+    who it is, and the address does not. An invitation ends after 14 days; who is invited again
+    gets another one in its place.
     """
     row = invite_member(
         wiring().engine,
         principal(),
-        [one.issuer for one in wiring().settings.oidc_issuers],
+        issuers(),
         email=body.email,
         role=body.role,
         name=body.name,
@@ -156,7 +157,8 @@ def read(member: uuid.UUID) -> dict[str, Any]:
 def change(member: uuid.UUID, body: MemberChangesBody) -> dict[str, Any]:
     """Change name or role of a member; the next request goes by the new role."""
     changes = body.model_dump(exclude_unset=True)
-    return _present(change_member(wiring().engine, principal(), member, changes, premise=premise()))
+    row = change_member(wiring().engine, principal(), issuers(), member, changes, premise=premise())
+    return _present(row)
 
 
 @routes.on(
@@ -165,14 +167,21 @@ def change(member: uuid.UUID, body: MemberChangesBody) -> dict[str, Any]:
     "remove_member",
     Role.ADMIN,
     Answers(HTTPStatus.NO_CONTENT, problems={HTTPStatus.CONFLICT: ("last_admin",)}),
-    Takes(premise=True),
+    Takes(query=RemovalQuery, premise=True),
 )
-def remove(member: uuid.UUID) -> tuple[str, int]:
+def remove(member: uuid.UUID, query: RemovalQuery) -> tuple[str, int]:
     """Remove a member, or take an invitation back: the next request of theirs is refused.
 
-    The API keys that they made stay: revoke those that only they know.
+    The API keys that they made stay, since programs may need them, unless all are to be revoked.
     """
-    remove_member(wiring().engine, principal(), member, premise=premise())
+    remove_member(
+        wiring().engine,
+        principal(),
+        issuers(),
+        member,
+        is_revoking_keys=query.keys == "revoke",
+        premise=premise(),
+    )
     return "", 204
 
 
@@ -186,6 +195,7 @@ def _present(row: Row) -> dict[str, Any]:
         "version": row["version"],
         "invited_by": maker(row["invited_by"], row["invited_by_id"]),
         "invited_at": instant(row["invited_at"]),
+        "invitation_ends_at": instant(invitation_end(row["invited_at"], row["joined_at"])),
         "joined_at": instant(row["joined_at"]),
         "last_used_at": instant(row["last_used_at"]),
     }

@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 
-from shared.web.operations import ANYONE, Answers, Operation
+from shared.flow.callers import CHOICE
+from shared.web.operations import ANYONE, VERIFIED, Answers, Operation
 from shared.web.refusals import refusals_of
 from shared.web.repeats import HEADER, KEY_PATTERN, REPLAYED, InProgressError
 from shared.web.shapes.base import Problem
@@ -103,8 +104,16 @@ def describe(operations: Iterable[Operation]) -> Schema:
                     "bearerFormat": "JWT",
                     "description": (
                         "A token of a person, of an issuer that the deployment trusts. Who is a"
-                        " member of several workspaces names one, by its id, in the header"
-                        " `Syncline-Workspace`."
+                        " member of several workspaces names one (`workspace`)."
+                    ),
+                },
+                "workspace": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": CHOICE,
+                    "description": (
+                        "With the token of a person: the id of the workspace that it is to speak"
+                        " for. It proves nothing; who is a member of one alone may leave it out."
                     ),
                 },
             },
@@ -125,6 +134,8 @@ def _operation(operation: Operation, schemas: _Schemas) -> Schema:
     role = f"Needs the role {operation.access}."
     if operation.access == ANYONE:
         role = "" if operation.takes.operator_token else "Open to everybody."
+    elif operation.access == VERIFIED:
+        role = "Needs a key or a token, and no role."
     shown: Schema = {
         "operationId": operation.id,
         "tags": [operation.tag],
@@ -153,7 +164,8 @@ def _operation(operation: Operation, schemas: _Schemas) -> Schema:
 
 def _security(operation: Operation) -> list[Schema]:
     if operation.access != ANYONE:
-        return [{"api_key": []}, {"bearer_token": []}]
+        person: Schema = {"bearer_token": []}
+        return [{"api_key": []}, {**person, "workspace": []}, person]
     return [{"operator_token": []}] if operation.takes.operator_token else []
 
 

@@ -23,7 +23,10 @@ View = Callable[..., Any]
 ANYONE: Final = "anyone"
 """In place of a role: the route is open, and knows no caller."""
 
-Access = Role | Literal["anyone"]
+VERIFIED: Final = "verified"
+"""In place of a role: whoever proves who they are, a member of one workspace, several or none."""
+
+Access = Role | Literal["anyone", "verified"]
 
 DATABASE_PROBLEMS: Final = {HTTPStatus.SERVICE_UNAVAILABLE: (Trouble.BUSY, Trouble.UNAVAILABLE)}
 """How routes refuse that need the database."""

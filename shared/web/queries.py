@@ -3,7 +3,7 @@
 import re
 import uuid
 from collections.abc import Callable
-from typing import Annotated, Any, LiteralString
+from typing import Annotated, Any, Literal, LiteralString
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 from pydantic_core import PydanticCustomError
@@ -78,6 +78,23 @@ class OfConnectorQuery(PageQuery):
     """Which page, and of which connector."""
 
     connector_id: uuid.UUID | None = None
+
+
+class KeysQuery(PageQuery):
+    """Which page of the keys, and whose."""
+
+    created_by: Annotated[
+        uuid.UUID | None, Field(description="Those that the member or key of this id made.")
+    ] = None
+
+
+class RemovalQuery(Query):
+    """What becomes of a member's keys."""
+
+    keys: Annotated[
+        Literal["keep", "revoke"],
+        Field(description="What becomes of the API keys that the member made."),
+    ] = "keep"
 
 
 class DueQuery(Query):

@@ -7,13 +7,23 @@ makes it. A refusal has changed nothing and is forgotten, so that it may be mend
 
 import hashlib
 import hmac
+import logging
 import re
 from collections.abc import Callable
 from uuid import UUID
 
 from flask import Response, g, json, request
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
 
-from shared.errors import ConflictError, InvalidInputError, Problem, SynclineError, TransientError
+from shared.errors import (
+    BusyError,
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    Problem,
+)
+from shared.logs import class_and_place, log_event
 from shared.store.engine import single_statements
 from shared.store.requests import (
     RequestClaim,
@@ -27,6 +37,9 @@ from shared.store.requests import (
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
 from shared.web.operations import ANYONE, Operation
+from shared.web.origin import request_id
+
+_log = logging.getLogger(__name__)
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -34,7 +47,15 @@ KEY_PATTERN = "[!-~]{1,255}"
 
 _KEY_FORM = re.compile(KEY_PATTERN)
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
-_FIRST_ERROR = 400
+_REFUSALS = (InvalidInputError, NotFoundError, ConflictError, BusyError)
+"""Errors after which nothing is there of what a request was to do.
+
+Flows whose routes take a key do it in one transaction, which these errors undo. Two take several:
+`act_on_schedules` tells in its items what is in the way after the first, and `shared.flow.reports`
+raises none of these once the report is stored. What is not found after it was made was deleted at
+once, and may be made anew. After any other error, such as a workspace that was disabled meanwhile,
+the identifier is kept.
+"""
 
 
 class InProgressError(ConflictError):
@@ -63,33 +84,25 @@ def once(operation: Operation, carry_out: Callable[[], Response]) -> Response:
     g.resource_id = claim.resource_id
     try:
         response = carry_out()
-    except TransientError:
-        _let_go(claim, is_unchanged=False)  # a part of it may be done
-        raise
-    except SynclineError:
-        _let_go(claim, is_unchanged=True)
+    except _REFUSALS:
+        _settle(operation, lambda connection: forget_request(connection, claim))
         raise
     except BaseException:
-        _let_go(claim, is_unchanged=False)
+        _unlock(operation, claim)  # a part of it may be done
         raise
-    if response.status_code >= _FIRST_ERROR:
-        _let_go(claim, is_unchanged=True)
-        return response
-    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
-    with single_statements(wiring().engine) as connection:
-        store_answer(
-            connection,
-            claim,
-            status=response.status_code,
-            headers=kept,
-            body=_kept_body(operation, response),
-        )
+    if g.get("is_left_open") or not _keep(operation, claim, response):
+        _unlock(operation, claim)
     return response
 
 
 def resource_id() -> UUID | None:
     """Return the identifier that the request's key gives to what it makes, if it has a key."""
     return g.get("resource_id")
+
+
+def leave_open() -> None:
+    """Keep no answer to the request under way: whoever repeats it under its key carries it on."""
+    g.is_left_open = True
 
 
 def _key_of(operation: Operation, text: str) -> RequestKey:
@@ -135,9 +148,39 @@ def _refused(code: str, reason: str, hint: str) -> InvalidInputError:
     return InvalidInputError(Problem(HEADER, code, reason, hint))
 
 
-def _let_go(claim: RequestClaim, *, is_unchanged: bool) -> None:
-    with single_statements(wiring().engine) as connection:
-        if is_unchanged:
-            forget_request(connection, claim)
-        else:
-            unlock_request(connection, claim)
+def _keep(operation: Operation, claim: RequestClaim, response: Response) -> bool:
+    kept = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    body = _kept_body(operation, response)
+    return _settle(
+        operation,
+        lambda connection: store_answer(
+            connection, claim, status=response.status_code, headers=kept, body=body
+        ),
+    )
+
+
+def _unlock(operation: Operation, claim: RequestClaim) -> None:
+    _settle(operation, lambda connection: unlock_request(connection, claim))
+
+
+def _settle(operation: Operation, store: Callable[[Connection], None]) -> bool:
+    """Store what became of a request with a key; tell whether it could be.
+
+    The request has its answer, whatever becomes of this: a key that cannot be settled is free for
+    a repeat, which finds what was made, when its lock is over.
+    """
+    try:
+        with single_statements(wiring().engine) as connection:
+            store(connection)
+    except SQLAlchemyError as error:
+        log_event(
+            _log,
+            logging.WARNING,
+            "idempotency_key_unsettled",
+            "What became of a request with an Idempotency-Key could not be stored",
+            operation=operation.id,
+            error_class=class_and_place(error),
+            request_id=request_id(),
+        )
+        return False
+    return True

@@ -17,7 +17,7 @@ from shared.store.engine import create_engine_for
 from shared.store.tenancy import DatabaseRole
 from tests.authorization_server import AuthorizationServer, authorization_server
 from tests.conftest import DatabaseUrlOf
-from tests.factories import Tenant, make_planner, make_tenant
+from tests.factories import Tenant, give_key, make_planner, make_tenant
 from tests.flow.authorizing import Person
 from tests.flow.queues import PausedQueue
 from tests.flow.workers import Script, install
@@ -112,4 +112,5 @@ def person(
     """Return somebody whose tokens are never too young to be renewed."""
     monkeypatch.setattr(grants, "_FRESH", timedelta(0))
     key = make_key(tmp_path / "master.key")
+    give_key(planner.engine, tenant.principal)
     return Person(planner, worker_engine, key, tenant, authorization)

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from time import sleep
 
 import pytest
 from flask import Response
@@ -193,8 +194,6 @@ def test_a_provider_that_is_slow_is_given_up(
     callback = person.agree(connector)
 
     def wait() -> Response:
-        from time import sleep  # noqa: PLC0415
-
         sleep(1.5)
         return Response(b"{}")
 

@@ -1,5 +1,9 @@
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -9,8 +13,10 @@ from shared.egress.addresses import AddressPolicy
 from shared.egress.guard import Guard
 from shared.errors import CredentialsError
 from shared.identity import documents
-from shared.identity.documents import PAUSE, IssuerUnavailableError
-from shared.identity.keys import FRESH, LONGEST, UNKNOWN, IssuerKeys
+from shared.identity import keys as module
+from shared.identity.documents import DEADLINE, PAUSE, IssuerUnavailableError
+from shared.identity.keys import FRESH, LONGEST, UNKNOWN, WAITERS, IssuerKeys
+from tests.connectors.gates import wait_until
 from tests.issuer import DISCOVERY, Issuer, rsa_key
 
 RSA = (RSAKey,)
@@ -116,25 +122,89 @@ def test_an_issuer_that_is_down_is_asked_once_in_a_while(
 
 def test_many_at_once_ask_once_and_all_get_the_key(keys: IssuerKeys, issuer: Issuer) -> None:
     issuer.delay = 0.1
-    begin = threading.Barrier(8)
+    begin = threading.Barrier(WAITERS + 1)
 
     def find(_: int) -> object:
         begin.wait()
         return keys.find("one", RSA)
 
-    with ThreadPoolExecutor(8) as pool:
-        assert all(pool.map(find, range(8)))
+    with ThreadPoolExecutor(WAITERS + 1) as pool:
+        assert all(pool.map(find, range(WAITERS + 1)))
     assert issuer.looks == 1
+
+
+@contextmanager
+def asking(keys: IssuerKeys, issuer: Issuer, kid: str) -> Generator[Future[Any]]:
+    """Let another thread ask for a key, of an issuer that hangs until the block ends."""
+    before = issuer.asked[DISCOVERY]
+    issuer.hangs.set()
+    with ThreadPoolExecutor(1) as pool:
+        asker = pool.submit(keys.find, kid, RSA)
+        try:
+            wait_until(lambda: issuer.asked[DISCOVERY] > before)
+            yield asker
+            assert not asker.done()
+        finally:
+            issuer.hangs.clear()
+    assert asker.result()
 
 
 def test_whoever_has_a_key_does_not_wait_for_the_look_of_another(
-    keys: IssuerKeys, issuer: Issuer, clock: Clock
+    keys: IssuerKeys, issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "PATIENCE", DEADLINE)
     keys.find("one", RSA)
     clock.pass_by(FRESH)
-    with keys._asking:  # as another thread that asks holds it
+    with asking(keys, issuer, "one"):
         assert keys.find("one", RSA)
-    assert issuer.looks == 1
+
+
+def test_an_id_that_nobody_knows_waits_a_moment_for_the_look_of_another(
+    keys: IssuerKeys, issuer: Issuer, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", timedelta(milliseconds=20))
+    keys.find("one", RSA)
+    issuer.keys["two"] = rsa_key("two")
+    clock.pass_by(UNKNOWN)
+    with asking(keys, issuer, "two"), pytest.raises(IssuerUnavailableError) as refused:
+        keys.find("nonsense", RSA)
+    assert refused.value.retry_after == PAUSE
+    with pytest.raises(CredentialsError):
+        keys.find("nonsense", RSA)
+
+
+@pytest.mark.parametrize("is_cold", [True, False])
+def test_no_more_than_a_few_wait_while_an_issuer_hangs(
+    keys: IssuerKeys,
+    issuer: Issuer,
+    clock: Clock,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_cold: bool,
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", DEADLINE)
+    if not is_cold:
+        keys.find("one", RSA)
+        clock.pass_by(UNKNOWN)
+    issuer.keys["two"] = rsa_key("two")
+    issuer.hangs.set()
+    with ThreadPoolExecutor(WAITERS + 4) as pool:
+        callers = [pool.submit(keys.find, "two", RSA) for _ in range(WAITERS + 4)]
+        try:
+            first = list(islice(as_completed(callers, timeout=4), 3))
+        finally:
+            issuer.hangs.clear()
+    assert all(isinstance(one.exception(), IssuerUnavailableError) for one in first)
+    assert all(one.result() for one in callers if one not in first)
+
+
+def test_who_comes_before_there_are_any_keys_waits_for_them(
+    keys: IssuerKeys, issuer: Issuer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", timedelta(0))
+    issuer.delay = 0.1
+    with ThreadPoolExecutor(WAITERS + 1) as pool:
+        assert all(pool.map(lambda _: keys.find("one", RSA), range(WAITERS + 1)))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, Engine, event, text
 
 from shared.domain.api_keys import ApiKey
-from shared.domain.members import Identity
+from shared.domain.members import INVITATION_LIFE, Identity
 from shared.store.callers import (
     find_key_caller,
     find_memberships,
@@ -153,6 +153,12 @@ def test_an_invitation_is_joined_by_whom_it_is_for_and_once(api: Engine, full: E
     ]
     with single_statements(speaking_for(api, invited.workspace_id)) as connection:
         assert [join_member(connection, invited.id, one) for one in wrong] == [None] * 3
+        with full.begin() as ending:
+            age = text("UPDATE member SET invited_at = invited_at + CAST(:by AS interval)")
+            ending.execute(age, {"by": -INVITATION_LIFE})
+        assert join_member(connection, invited.id, Identity(ISSUER, "x", email)) is None
+        with full.begin() as renewing:
+            renewing.execute(age, {"by": INVITATION_LIFE})
         joined = join_member(connection, invited.id, Identity(ISSUER, "x", email))
         assert joined is not None
         assert joined["public_id"] == UUID(str(invited.public_id))

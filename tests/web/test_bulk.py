@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, text
+from werkzeug.test import TestResponse
 
 from shared.clock import utc_now
 from tests.web.conftest import Caller
@@ -77,6 +78,102 @@ def test_a_repeated_bulk_gets_the_first_answer_and_starts_nothing(alice: Caller)
     assert first.json["counts"]["done"] == 1
     assert (again.status_code, again.json) == (200, first.json)
     assert again.headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_bulk_whose_time_was_over_goes_on_under_its_key_and_starts_nothing_twice(
+    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [alice.new_schedule(name=name)["id"] for name in ("a", "b", "c")]
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.flow.bulk._PAGE", 1)
+        patch.setattr("shared.flow.bulk._BUDGET_SECONDS", -1.0)
+        first = trigger_all(alice, ids)
+    end_runs(engine)  # so that nothing but its name keeps the first from being started again
+
+    second, third = trigger_all(alice, ids), trigger_all(alice, ids)
+
+    assert results(first) == ["done", "not_tried", "not_tried"]
+    assert results(second) == ["done", "done", "done"]
+    assert second.json["items"][0] == first.json["items"][0]
+    assert third.json == second.json
+    replayed = ["Idempotency-Replayed" in one.headers for one in (first, second, third)]
+    assert replayed == [False, False, True]
+    assert len(alice.get("/api/v2/runs").json["items"]) == 3
+
+
+@pytest.mark.parametrize("code", ["rate_limited", "database_busy"])
+def test_what_was_in_the_way_of_one_of_many_passes_under_the_same_key(
+    alice: Caller, engine: Engine, code: str
+) -> None:
+    ids = [alice.new_schedule(name=name)["id"] for name in ("a", "b")]
+    obstruct, clear = OBSTACLES[code]
+    execute(engine, *obstruct)
+    first = trigger_all(alice, ids)
+    execute(engine, *clear)
+
+    second = trigger_all(alice, ids)
+
+    assert [item["problem"] and item["problem"]["code"] for item in first.json["items"]] == [
+        None,
+        code,
+    ]
+    assert results(second) == ["done", "done"]
+    assert second.json["items"][0] == first.json["items"][0]
+
+
+def test_what_stays_refused_of_many_is_answered_as_before(alice: Caller) -> None:
+    ids = [alice.new_schedule()["id"], str(uuid4())]
+    first, second = trigger_all(alice, ids), trigger_all(alice, ids)
+    assert results(first) == ["done", "refused"]
+    assert second.headers["Idempotency-Replayed"] == "true"
+
+
+def trigger_all(caller: Caller, ids: list[str]) -> TestResponse:
+    """Trigger these, under the one key of a test."""
+    headers = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": "k1"}
+    return caller.client.post(BULK, json={"action": "trigger", "ids": ids}, headers=headers)
+
+
+def results(answer: TestResponse) -> list[str]:
+    return [item["result"] for item in answer.json["items"]]
+
+
+def execute(engine: Engine, *statements: str) -> None:
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+
+
+def end_runs(engine: Engine) -> None:
+    execute(
+        engine,
+        "UPDATE workspace_connector_sync_log SET status = 'error', reason = 'authorization',"
+        " started_at = now(), completed_at = now(), duration_ms = 0",
+    )
+
+
+BE_BUSY = (
+    "CREATE FUNCTION be_busy() RETURNS trigger LANGUAGE plpgsql AS"
+    " $$ BEGIN RAISE 'busy' USING ERRCODE = 'lock_not_available'; END $$"
+)
+BE_BUSY_WITH_THE_SECOND = (
+    "CREATE TRIGGER be_busy BEFORE INSERT ON workspace_connector_sync_log FOR EACH ROW"
+    " WHEN (NEW.schedule_id = 2) EXECUTE FUNCTION be_busy()"
+)
+OBSTACLES = {
+    "rate_limited": (
+        ["UPDATE workspace SET manual_triggers_per_minute = 1"],
+        [
+            "UPDATE workspace SET manual_triggers_per_minute = 60",
+            "DELETE FROM trigger_allowance",
+        ],
+    ),
+    "database_busy": (
+        [BE_BUSY, BE_BUSY_WITH_THE_SECOND],
+        ["DROP TRIGGER be_busy ON workspace_connector_sync_log"],
+    ),
+}
+"""Statements that put something in the way of the second of two schedules, and take it away."""
 
 
 def test_a_schedule_refused_by_the_rate_says_when_to_ask_again(

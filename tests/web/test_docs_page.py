@@ -1,5 +1,6 @@
 """The page of the API in a real browser, under its own policy."""
 
+import re
 import threading
 from collections.abc import Iterator
 
@@ -10,7 +11,9 @@ from werkzeug.serving import make_server
 
 from shared.web.operations import operations_of
 from tests.browser import Visit, running_browser, visit
+from tests.issuer import Issuer
 from tests.web.conftest import Caller
+from tests.web.people import Person
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +42,15 @@ def docs(browser: BrowserContext, address: str) -> Iterator[Visit]:
     opened.page.close()
 
 
-def authorize(docs: Visit, key: str) -> None:
+def authorize(docs: Visit, **shown: str) -> None:
+    """Fill in what is shown of oneself, by the names of the document's security schemes."""
     page = docs.page
     page.get_by_role("button", name="Authorize").first.click()
-    form = page.locator(".auth-container", has_text="api_key")
-    form.locator("input").fill(key)
-    form.locator("button.authorize").click()
+    for scheme, value in shown.items():
+        name = page.locator("h4", has_text=re.compile(rf"^{scheme}\s"))
+        form = page.locator(".auth-container", has=name)
+        form.locator("input").fill(value)
+        form.locator("button.authorize").click()
     page.locator(".btn-done").first.click()
 
 
@@ -78,7 +84,7 @@ def test_the_page_shows_every_operation_and_asks_nobody_else_for_anything(
 def test_an_operation_is_tried_out_with_a_key_against_the_api_itself(
     docs: Visit, alice: Caller
 ) -> None:
-    authorize(docs, alice.key)
+    authorize(docs, api_key=alice.key)
 
     made = try_out(docs, "create_connector")  # the example of the document, as it is
     listed = try_out(docs, "list_connectors")
@@ -89,8 +95,22 @@ def test_an_operation_is_tried_out_with_a_key_against_the_api_itself(
     assert docs.complaints == []
 
 
+def test_a_person_names_the_workspace_that_they_speak_for(
+    issuer: Issuer, docs: Visit, alice: Caller, mallory: Caller
+) -> None:
+    person = Person(alice.client, issuer)
+    homes = {workspace: person.join(admin) for workspace, admin in (("a", alice), ("b", mallory))}
+    authorize(docs, bearer_token=issuer.token(), workspace=homes["b"])
+
+    listed = try_out(docs, "list_connectors")
+
+    assert status_of(listed) == "200"
+    assert homes["b"] in listed.locator(".curl-command").inner_text()
+    assert docs.complaints == []
+
+
 def test_a_refusal_is_shown_as_the_problem_that_it_is(docs: Visit, alice: Caller) -> None:
-    authorize(docs, alice.key)
+    authorize(docs, api_key=alice.key)
     refused = try_out(docs, "create_connector", '{"type": "database", "colour": "red"}')
     assert status_of(refused) == "422"
     assert "extra_forbidden" in refused.locator(".live-responses-table").inner_text()

@@ -4,6 +4,7 @@ import pytest
 from flask import Flask
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
+from shared.flow.callers import CHOICE
 from shared.web.operations import operations_of
 from shared.web.run_exports import COLUMNS, COMPLETE
 from tests.web.conftest import Caller
@@ -90,6 +91,14 @@ def test_what_is_for_operators_is_not_told_as_open(document: dict) -> None:
     assert metrics["security"] == [{"operator_token": []}]
     assert "401" in metrics["responses"]
     assert "operator_token" in document["components"]["securitySchemes"]
+
+
+def test_a_persons_token_may_come_with_the_workspace_that_it_speaks_for(document: dict) -> None:
+    schemes = document["components"]["securitySchemes"]
+    assert schemes["workspace"]["name"] == CHOICE
+    person = {"bearer_token": []}
+    expected = [{"api_key": []}, {**person, "workspace": []}, person]
+    assert document["paths"]["/api/v2/connectors"]["get"]["security"] == expected
 
 
 def test_what_is_tagged_tells_of_304(document: dict) -> None:

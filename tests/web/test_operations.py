@@ -3,7 +3,7 @@ from flask import Flask
 
 from shared.domain.access import Role
 from shared.errors import ConfigurationError
-from shared.web.operations import ANYONE, Answers, operation_of, operations_of
+from shared.web.operations import ANYONE, VERIFIED, Answers, operation_of, operations_of
 from shared.web.routes import Routes
 from tests.web.conftest import Caller
 
@@ -84,6 +84,11 @@ def test_the_routes_that_are_open_are_these(app: Flask) -> None:
     assert found == OPEN
 
 
+def test_the_routes_that_demand_no_role_are_these(app: Flask) -> None:
+    found = {one.id for one in operations_of(app) if one.access == VERIFIED}
+    assert found == {"list_own_workspaces"}
+
+
 def test_every_other_route_refuses_a_stranger_before_it_looks_at_anything_else(
     app: Flask, stranger: Caller
 ) -> None:
@@ -96,7 +101,7 @@ def test_every_other_route_refuses_a_stranger_before_it_looks_at_anything_else(
 
 def test_every_route_refuses_a_key_of_a_lesser_role(app: Flask, bob: Caller) -> None:
     for operation in operations_of(app):
-        if operation.access in (ANYONE, Role.VIEWER):
+        if operation.access in (ANYONE, VERIFIED, Role.VIEWER):
             continue
         answer = bob.client.open(
             path_of(operation.path),

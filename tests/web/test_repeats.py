@@ -1,3 +1,4 @@
+import logging
 import threading
 from uuid import uuid4
 
@@ -6,6 +7,9 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from werkzeug.test import TestResponse
 
+from shared.errors import CredentialsError, ForbiddenError, PermanentError, TransientError
+from shared.web import repeats
+from shared.web.operations import operations_of
 from tests.factories import CONFIG
 from tests.web.conftest import Caller
 
@@ -96,6 +100,28 @@ def test_a_request_that_was_refused_may_be_mended_under_its_key(
     assert send(alice, CONNECTORS, connector(), "k1").status_code == 201
 
 
+@pytest.mark.parametrize("code", ["name_taken", "rate_limited", "foreign_key_integrity"])
+def test_every_kind_of_refusal_lets_its_key_be_used_for_something_else(
+    alice: Caller, engine: Engine, queue_client: object, code: str
+) -> None:
+    schedule = alice.new_schedule()
+    path, refused = CONNECTORS, connector("for nightly")
+    if code == "rate_limited":
+        path, refused = f"/api/v2/sync-schedules/{schedule['id']}/trigger", {}
+        with engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO trigger_allowance (workspace_id, spent_until)"
+                    " SELECT id, now() + interval '1 hour' FROM workspace"
+                )
+            )
+    elif code == "foreign_key_integrity":
+        path = "/api/v2/sync-schedules"
+        refused = {"connector_id": str(uuid4()), "name": "nightly", "frequency": "manual"}
+    assert send(alice, path, refused, "k1").json["code"] == code
+    assert count(engine, "repeatable_request") == 0
+
+
 def test_requests_at_once_with_one_key_make_one_thing(alice: Caller, engine: Engine) -> None:
     answers: list[TestResponse] = []
     threads = [
@@ -115,15 +141,25 @@ def test_requests_at_once_with_one_key_make_one_thing(alice: Caller, engine: Eng
     assert count(engine, "workspace_connector") == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (RuntimeError(), 500),
+        (TransientError("The source is away."), 424),
+        (PermanentError("The key is gone."), 424),
+        (ForbiddenError("The workspace is disabled.", code="workspace_disabled"), 403),
+        (CredentialsError("Your key ended."), 401),
+    ],
+)
 def test_a_request_that_broke_off_after_it_made_something_is_carried_on(
-    alice: Caller, engine: Engine, app: Flask, monkeypatch: pytest.MonkeyPatch
+    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     def break_off(*_: object, **__: object) -> None:
-        raise RuntimeError
+        raise error
 
     with monkeypatch.context() as patch:
         patch.setattr("shared.web.connectors.present_connector", break_off)
-        assert send(alice, CONNECTORS, connector(), "k1").status_code == 500
+        assert send(alice, CONNECTORS, connector(), "k1").status_code == status
     assert count(engine, "workspace_connector") == 1
 
     again = send(alice, CONNECTORS, connector(), "k1")
@@ -148,6 +184,82 @@ def test_a_trigger_that_broke_off_finds_its_own_run(
     assert count(engine, "workspace_connector_sync_log") == 1
 
 
+def break_keys(engine: Engine, when: str) -> None:
+    """Let the database refuse some changes of keys that are taken."""
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS"
+                " $$ BEGIN RAISE 'broken' USING ERRCODE = 'lock_not_available'; END $$"
+            )
+        )
+        connection.execute(
+            text(f"CREATE TRIGGER refuse_change BEFORE {when} EXECUTE FUNCTION refuse_change()")
+        )
+
+
+def mend_keys(engine: Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("DROP TRIGGER refuse_change ON repeatable_request"))
+
+
+OF_A_KEY = "ON repeatable_request FOR EACH ROW"
+FORGETTING = f"DELETE {OF_A_KEY}"
+STORING = f"UPDATE {OF_A_KEY} WHEN (NEW.status IS NOT NULL)"
+STORING_OR_UNLOCKING = f"UPDATE {OF_A_KEY} WHEN (NEW.claims = OLD.claims)"
+
+
+def test_an_answer_that_cannot_be_stored_is_given_and_a_repeat_finds_what_was_made(
+    alice: Caller, engine: Engine
+) -> None:
+    break_keys(engine, STORING)
+    first = send(alice, CONNECTORS, connector(), "k1")
+    mend_keys(engine)
+    again = send(alice, CONNECTORS, connector(), "k1")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert again.json["id"] == first.json["id"]
+    assert "Idempotency-Replayed" not in again.headers
+    assert send(alice, CONNECTORS, connector(), "k1").headers["Idempotency-Replayed"] == "true"
+
+
+def test_a_key_that_cannot_even_be_unlocked_costs_no_answer_and_is_told_of(
+    alice: Caller, engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    break_keys(engine, STORING_OR_UNLOCKING)
+    with caplog.at_level(logging.WARNING):
+        first = send(alice, CONNECTORS, connector(), "k1")
+    mend_keys(engine)
+    assert first.status_code == 201
+    said = [one.syncline_fields for one in caplog.records if one.name == repeats.__name__]
+    assert [(one["event"], one["operation"]) for one in said] == [
+        ("idempotency_key_unsettled", "create_connector")
+    ] * 2
+    assert send(alice, CONNECTORS, connector(), "k1").json["code"] == "idempotency_key_in_progress"
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE repeatable_request SET locked_until = now()"))
+    assert send(alice, CONNECTORS, connector(), "k1").json["id"] == first.json["id"]
+
+
+@pytest.mark.parametrize(
+    ("broken", "body", "status"),
+    [(FORGETTING, {"type": "nothing"}, 422), (STORING_OR_UNLOCKING, {}, 500)],
+)
+def test_a_refusal_stays_what_it_is_when_its_key_cannot_be_let_go(
+    alice: Caller,
+    engine: Engine,
+    monkeypatch: pytest.MonkeyPatch,
+    broken: str,
+    body: dict,
+    status: int,
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("shared.web.connectors.present_connector", break_off)
+    break_keys(engine, broken)
+    assert send(alice, CONNECTORS, connector() | body, "k1").status_code == status
+
+
 def test_after_a_day_a_key_is_new(alice: Caller, engine: Engine) -> None:
     first = send(alice, CONNECTORS, connector(), "k1").json
     with engine.begin() as connection:
@@ -170,8 +282,6 @@ def test_neither_key_nor_secret_of_a_body_is_stored(alice: Caller, engine: Engin
 
 
 def test_a_route_that_shows_a_secret_keeps_no_answer(app: Flask) -> None:
-    from shared.web.operations import operations_of  # noqa: PLC0415 (this test alone)
-
     kept = {one.id for one in operations_of(app) if one.takes.key}
     assert {"create_connector", "create_schedule", "trigger_schedule"} <= kept
     assert kept.isdisjoint({"make_dataset_reader", "create_webhook_endpoint"})

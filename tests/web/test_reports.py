@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 import psycopg2
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url, text
 
 from shared.connectors.bufdir.receipts import Receipts
 from shared.domain.dataset import dataset_name
 from shared.errors import TransientError
+from shared.flow.trigger import trigger_schedule
 from shared.web.app import create_app
 from shared.wiring import Wiring
 from tests.connectors.bufdir.office import Office
@@ -122,6 +124,35 @@ def test_an_act_whose_answer_was_lost_is_answered_when_it_is_asked_again(
     again = alice.client.post(agency.path, json=body, headers=headers)
     assert (again.status_code, again.json["correction"]) == (202, 1)
     assert len(alice.get(agency.path).json["items"]) == 2
+
+
+def test_an_act_is_found_again_after_the_workspace_was_disabled_in_the_midst_of_it(
+    alice: Caller, agency: Agency, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agency.receipt("2026-Q1", "accepted")
+    body = {"connector_id": agency.path.split("/")[4], "name": "q", "frequency": "manual"}
+    assert alice.post("/api/v2/sync-schedules", body).status_code == 201
+    body = {"period": "2026-Q1", "reason": "late visits"}
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+
+    def disabled_before(*given: Any, **named: Any) -> Any:
+        set_disabled_at(engine, "now()")
+        return trigger_schedule(*given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.flow.reports.trigger_schedule", disabled_before)
+        first = alice.client.post(agency.path, json=body, headers=headers)
+    set_disabled_at(engine, "NULL")
+    again = alice.client.post(agency.path, json=body, headers=headers)
+
+    assert (first.status_code, first.json["code"]) == (403, "workspace_disabled")
+    assert (again.status_code, again.json["correction"]) == (202, 1)
+    assert again.json["started_run_id"] is not None
+
+
+def set_disabled_at(engine: Engine, instant: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(text(f"UPDATE workspace SET disabled_at = {instant}"))
 
 
 def test_a_doubt_is_settled(alice: Caller, agency: Agency) -> None:

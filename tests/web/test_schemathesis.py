@@ -17,12 +17,14 @@ from schemathesis.core.parameters import ParameterLocation
 from sqlalchemy import Engine, make_url
 
 from shared.domain.access import Role
+from shared.flow.callers import CHOICE
 from shared.flow.manage import create_api_key
 from shared.web.app import create_app
 from shared.wiring import Wiring
 from tests.factories import make_tenant
 from tests.issuer import EMAIL, Issuer
 from tests.web.conftest import Caller
+from tests.web.people import workspace_of
 
 pytestmark = pytest.mark.usefixtures("queue_client")
 
@@ -109,6 +111,7 @@ def known(alice: Caller) -> dict[str, str]:
         "slug": "database",
         "stream": "flight",
         "asset": "start.js",
+        "home": workspace_of(alice),
     }
 
 
@@ -149,22 +152,27 @@ def try_out(
         # A header that is wrong on purpose may be the key itself.
         headers = case.meta and case.meta.components.get(ParameterLocation.HEADER)
         is_stranger = headers is not None and headers.mode.is_negative
-        key = {} if is_stranger else {"Authorization": f"Bearer {caller.key}"}
-        case.call_and_validate(headers=key)
+        case.call_and_validate(headers={} if is_stranger else introduce(caller.key, known["home"]))
 
     call()
 
 
+def introduce(key: str, home: str) -> dict[str, str]:
+    """Return headers of a caller whom every route knows: any text in them would be refused."""
+    return {"Authorization": f"Bearer {key}", CHOICE: home}
+
+
 def test_what_is_made_can_be_followed_by_its_links(
-    api: schemathesis.BaseSchema, engine: Engine
+    api: schemathesis.BaseSchema, app: Flask, engine: Engine
 ) -> None:
     class Machine(api.as_state_machine()):
         def setup(self) -> None:
             # What scenarios before it left behind would let a repeat of one go another way.
             workspace_id = make_tenant(engine).workspace_id
-            self.key = create_api_key(engine, workspace_id, name="alice", role=Role.ADMIN)
+            key = create_api_key(engine, workspace_id, name="alice", role=Role.ADMIN)
+            self.headers = introduce(key, workspace_of(Caller(app.test_client(), key)))
 
         def get_call_kwargs(self, case: Case) -> dict:  # noqa: ARG002 (schemathesis's form)
-            return {"headers": {"Authorization": f"Bearer {self.key}"}}
+            return {"headers": self.headers}
 
     Machine.run(settings=hurried(SCENARIOS))

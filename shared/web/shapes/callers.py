@@ -66,6 +66,10 @@ class Member(TypedDict):
     version: Version
     invited_by: Maker | None
     invited_at: datetime
+    invitation_ends_at: Annotated[
+        datetime | None,
+        Field(description="When nobody can join by it any more; null for who joined."),
+    ]
     joined_at: Annotated[datetime | None, Field(description="Null while it is an invitation.")]
     last_used_at: Annotated[datetime | None, Field(description="To the minute.")]
 
@@ -80,7 +84,7 @@ class Members(TypedDict):
 
 @with_config(WHOLE)
 class OwnWorkspace(TypedDict):
-    """The workspace that the caller speaks for."""
+    """A workspace, as much as its callers are told before they choose it."""
 
     id: UUID
     slug: str
@@ -96,3 +100,19 @@ class Caller(TypedDict):
     name: str
     role: Role
     workspace: OwnWorkspace
+
+
+@with_config(WHOLE)
+class Home(OwnWorkspace):
+    """A workspace of the caller."""
+
+    role: Annotated[Role, Field(description="That the caller has there, or is invited to.")]
+    is_joined: Annotated[bool, Field(description="False while it is an invitation.")]
+
+
+@with_config(WHOLE)
+class Homes(TypedDict):
+    """The workspaces of the caller."""
+
+    kind: ActorKind
+    workspaces: list[Home]

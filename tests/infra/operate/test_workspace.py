@@ -1,43 +1,20 @@
-import os
+import re
 import subprocess
-import sys
-from pathlib import Path
+from functools import partial
 
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.factories import Tenant, at, make_schedule, make_tenant
+from infra.operate.operator import who
+from shared.domain.access import Role
+from shared.domain.api_keys import parse_api_key
+from shared.domain.audit import Origin
+from shared.flow.callers import caller_of_key
+from shared.store.workspace_settings import find_settings
+from tests.factories import Tenant, at, make_schedule
+from tests.infra.operate.commands import ask_command
 
-ROOT = Path(__file__).resolve().parents[3]
-
-
-def ask(*arguments: str, database_url: str | None = None) -> subprocess.CompletedProcess[str]:
-    """Run the command in an environment that holds no other setting."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
-    if database_url is not None:
-        env["SYNCLINE_DATABASE_URL"] = database_url
-        env["SYNCLINE_DATASET_URL"] = database_url.replace("+pg8000", "")
-    return subprocess.run(
-        [sys.executable, "-m", "infra.operate.workspace", *arguments],
-        cwd=ROOT,
-        env=env,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-
-@pytest.fixture
-def tenant(engine: Engine) -> Tenant:
-    return make_tenant(engine)
-
-
-@pytest.fixture
-def slug(engine: Engine, tenant: Tenant) -> str:
-    with engine.connect() as connection:
-        query = text("SELECT slug FROM workspace WHERE id = :id")
-        return connection.execute(query, {"id": tenant.workspace_id}).scalar_one()
+ask = partial(ask_command, "workspace")
 
 
 def add_run(engine: Engine, tenant: Tenant) -> None:
@@ -88,7 +65,65 @@ def test_a_workspace_is_disabled_enabled_and_deleted_and_each_act_says_what_it_d
     assert f"there is no workspace {slug!r}" in again.stderr
 
 
-@pytest.mark.parametrize("arguments", [(), ("disable",), ("pause", "acme"), ("disable", "nobody")])
+def keys_in(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """Return the keys that a command has printed."""
+    assert done.returncode == 0, done.stderr
+    return re.findall(r"syn_[0-9a-f]{12}_[0-9a-f]{64}", done.stdout)
+
+
+def test_a_workspace_is_made_with_the_key_of_its_first_admin(
+    engine: Engine, database_url: str
+) -> None:
+    made = ask("create", "acme", "--name", "Acme AS", database_url=database_url)
+    assert made.stdout.startswith("acme is made.\n")
+    [key] = keys_in(made)
+    another = ask("key", "acme", database_url=database_url)
+    [other] = keys_in(another)
+    callers = [caller_of_key(engine, parse_api_key(one), None, Origin()) for one in (key, other)]
+    assert [one.role for one in callers] == [Role.ADMIN] * 2
+    with engine.connect() as connection:
+        home = find_settings(connection, callers[0].workspace_id)
+        assert (home["slug"], home["name"], home["timezone"]) == (
+            "acme",
+            "Acme AS",
+            "Europe/Oslo",
+        )
+        # Without an end, so that the workspace keeps an admin.
+        ends = text("SELECT count(*), count(expires_at) FROM api_key")
+        assert tuple(connection.execute(ends).one()) == (2, 0)
+        query = text("SELECT DISTINCT actor_kind, actor_name FROM audit_log")
+        assert [tuple(row) for row in connection.execute(query)] == [("operator", who().name)]
+
+
+def test_a_workspace_that_cannot_be_made_is_told_so(
+    engine: Engine, database_url: str, slug: str
+) -> None:
+    wrong = {
+        ("create", slug): f"There is a workspace '{slug}' already.",
+        ("create", "Acme AS"): "is not a slug",
+        ("create", "acme", "--timezone", "Europe/Atlantis"): "is not a time zone",
+    }
+    for arguments, sentence in wrong.items():
+        done = ask(*arguments, database_url=database_url)
+        assert (done.returncode, done.stdout) == (1, "")
+        assert sentence in done.stderr
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM workspace")).scalar_one() == 1
+        assert connection.execute(text("SELECT count(*) FROM api_key")).scalar_one() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("disable",),
+        ("pause", "acme"),
+        ("disable", "nobody"),
+        ("key", "nobody"),
+        ("create", "acme", "--name", " "),
+        ("create", "acme", "--name", "x" * 201),
+    ],
+)
 def test_what_cannot_be_done_is_refused_with_2(
     engine: Engine, database_url: str, arguments: tuple[str, ...]
 ) -> None:
@@ -99,7 +134,7 @@ def test_what_cannot_be_done_is_refused_with_2(
 
 def test_the_help_explains_each_act() -> None:
     said = ask("--help").stdout
-    for act in ("disable", "enable", "delete"):
+    for act in ("create", "key", "disable", "enable", "delete"):
         assert f"    {act} " in said
 
 
