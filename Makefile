@@ -21,14 +21,14 @@ smoke: setup ## Sync real rows through the whole stack on throw-away data and co
 due: setup ## Print which connectors are due, now or AT=2026-12-01T02:00Z (WORKSPACE=slug for one)
 	@$(PY) -m infra.operate.due $(if $(AT),--at '$(AT)') $(if $(WORKSPACE),--workspace '$(WORKSPACE)')
 
-workspace: setup ## Disable, enable or delete a workspace: make workspace DO=disable SLUG=acme
-	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)'
+workspace: setup ## Make, disable, enable or delete a workspace: make workspace DO=disable SLUG=acme
+	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)' $(if $(TITLE),--name '$(TITLE)') $(if $(ZONE),--timezone '$(ZONE)')
 
 rekey: setup ## Seal all secrets with the newest key, so that an older one can be taken away
 	@$(PY) -m infra.operate.rekey
 
-audit: setup ## Verify the chains of the audit logs: make audit WORKSPACE=acme CONTAINS=NUMBER:HASH
-	@$(PY) -m infra.operate.audit $(if $(WORKSPACE),--workspace '$(WORKSPACE)') $(if $(CONTAINS),--contains '$(CONTAINS)')
+audit: setup ## Verify audit logs: make audit WORKSPACE=acme, or FILE=export.jsonl (CONTAINS=NUMBER:HASH)
+	@$(PY) -m infra.operate.audit $(if $(WORKSPACE),--workspace '$(WORKSPACE)') $(if $(FILE),--file '$(FILE)') $(if $(CONTAINS),--contains '$(CONTAINS)')
 
 test: setup ## Run the tests on a throw-away PostgreSQL (T= passes arguments: make test T="-k cron")
 	@$(PY) -m pytest -n auto $(T)

@@ -1,14 +1,18 @@
-"""`make audit`: whether the chains of the audit logs hold."""
+"""`make audit`: whether the chains of the audit logs hold, or that of an export."""
 
 import argparse
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from shared.config import read_database_url
+from shared.domain.audit_chain import BrokenExportError, follow_export
 from shared.errors import SynclineError
 from shared.logs import configure_logging
 from shared.store.audit import has_entry, list_chains, verify_audit
@@ -17,6 +21,8 @@ from shared.store.rows import Row
 
 _FAILED = 1
 _PAGE = 500
+_LONGEST_LINE = 8 << 20
+"""An entry has two sides of 64 KiB, each of them there twice and in quotes."""
 _NOTE_FORM = re.compile(r"([1-9][0-9]{0,17}):([0-9a-f]{64})")
 
 
@@ -31,11 +37,14 @@ class Note:
 def main(arguments: list[str] | None = None) -> int:
     """Print of each workspace how many entries its log has and where its chain ends.
 
-    Returns 0 if all chains hold and have what was noted, 1 if one does not, or after trouble. What
-    cannot be asked is refused with exit code 2.
+    Of a file, the same of its entries, without a database. Returns 0 if all chains hold and have
+    what was noted, 1 if one does not, or after trouble. What cannot be asked is refused with exit
+    code 2.
     """
     parser = _parser()
     asked = parser.parse_args(arguments)
+    if asked.file is not None:
+        return _verify_file(asked.file, asked.contains)
     if asked.contains is not None and asked.workspace is None:
         parser.error("argument --contains: say with --workspace whose it is")
     configure_logging("text", service="audit", project="")
@@ -63,7 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="audit", description="Verify the chains of the audit logs, deleted workspaces' too."
     )
-    parser.add_argument("--workspace", metavar="SLUG", help="one workspace only")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--workspace", metavar="SLUG", help="one workspace only")
+    which.add_argument(
+        "--file", metavar="EXPORT", type=Path, help="an export instead, as JSON lines; no database"
+    )
     parser.add_argument(
         "--contains",
         metavar="NUMBER:HASH",
@@ -71,6 +84,35 @@ def _parser() -> argparse.ArgumentParser:
         help="also that the chain has this entry, as an earlier call printed it",
     )
     return parser
+
+
+def _verify_file(path: Path, note: Note | None) -> int:
+    """Print what became of an export; return 0 if it holds and has what was noted, else 1."""
+    try:
+        with path.open("rb") as file:
+            stretch = follow_export(_lines(file), noted=None if note is None else note.number)
+    except BrokenExportError as error:
+        _say(f"{path.name}: BROKEN: {error}.")
+        return _FAILED
+    except OSError as error:
+        return _fail(f"The file cannot be read ({type(error).__name__}).")
+    if note is not None and (stretch is None or stretch.noted != note.hash):
+        _say(f"{path.name}: holds, and LACKS entry {note.number} as it was noted.")
+        return _FAILED
+    if stretch is None:
+        _say(f"{path.name}: 0 entries hold")
+        return 0
+    before, end = stretch.before, stretch.end
+    begin = f"; it follows on {before.number}:{before.hash.hex()}" if before.number else ""
+    last = f"; it ends with {end.number}:{end.hash.hex()}"
+    _say(f"{path.name}: {stretch.entries} entries hold{begin}{last}")
+    return 0
+
+
+def _lines(file: BufferedReader) -> Iterator[str]:
+    while line := file.readline(_LONGEST_LINE):
+        # A part of a line, or what is no UTF-8, is no JSON either.
+        yield line.decode(errors="replace")
 
 
 def _note(text: str) -> Note:

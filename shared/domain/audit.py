@@ -1,6 +1,7 @@
 """What the audit log keeps of a change: who, from where, what, and how it was before and after."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,19 +16,35 @@ MOST_TEXT = 2_000
 MOST_BYTES = 64 * 1024
 """How much of an object is kept, as JSON."""
 
-_SECRET_NAMES = (
-    "authorization",
+_SECRET_ENDINGS = (
+    "accesskey",
+    "accountkey",
+    "apikey",
     "ciphertext",
-    "client_secret",
+    "connectionstring",
+    "cookie",
     "credential",
+    "encryptionkey",
+    "masterkey",
     "passphrase",
+    "passwd",
     "password",
-    "private_key",
+    "privatekey",
+    "pwd",
     "secret",
-    "secret_hash",
+    "secrethash",
+    "secretkey",
+    "sharedkey",
+    "signingkey",
+    "sslkey",
+    "tlskey",
     "token",
 )
-_SECRET_ENDINGS = ("_password", "_secret", "_token")
+"""How names of secrets end in small letters and digits alone, so that `apiKey`, `X-Api-Key` and
+`api_key` are one. A key of any other kind (`primary_key`, `cursor_key`, `key`) may be seen."""
+_SECRET_WORDS = frozenset({"authorization", "dsn"})
+"""Secrets if they are the last word of a name: other words end as they do."""
+_WORD = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z0-9]+")
 _UNTOLD = frozenset({"updated_at"})
 """Fields that change with every other."""
 
@@ -215,5 +232,11 @@ def without_secrets(value: object) -> object:
 
 
 def _field(name: str, value: object) -> object:
-    is_secret = name.lower() in _SECRET_NAMES or name.lower().endswith(_SECRET_ENDINGS)
-    return MASK if is_secret and value is not None else without_secrets(value)
+    return MASK if value is not None and _names_secret(name) else without_secrets(value)
+
+
+def _names_secret(name: str) -> bool:
+    words = _WORD.findall(name)
+    if words and words[-1].lower() in _SECRET_WORDS:
+        return True
+    return "".join(words).lower().endswith(_SECRET_ENDINGS)

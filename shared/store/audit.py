@@ -11,7 +11,10 @@ from shared.store.sql import load_sql
 from shared.store.tables import audit_head, audit_log, workspace
 
 MOST_REFUSED = 60
-"""How many refusals a workspace keeps of a minute: whoever is refused in a loop fills no disk."""
+"""How many refusals of one caller are kept of a minute: whoever is refused in a loop fills no disk,
+and keeps nobody else's out."""
+MOST_REFUSED_OF_ALL = 600
+"""How many refusals of all callers of a workspace together are kept of a minute."""
 _MOST_NAME = 200
 _VERIFIED_AT_ONCE = 10_000
 
@@ -31,7 +34,9 @@ class Verdict:
 def append_audit(connection: Connection, workspace_id: int, actor: Actor, *changes: Change) -> None:
     """Add changes to the log, last of all in their transaction: the chain is locked from here on.
 
-    One statement for all of them. A change that changes nothing is left out.
+    One statement for all of them. A change that changes nothing is left out. Refusals above
+    `MOST_REFUSED` or `MOST_REFUSED_OF_ALL` are counted; an entry of that caller tells how many they
+    were, before whatever is added to the log when the minute is over.
     """
     entries = [_entry(place, change) for place, change in enumerate(changes) if not change.is_none]
     if not entries:
@@ -45,6 +50,7 @@ def append_audit(connection: Connection, workspace_id: int, actor: Actor, *chang
         "request_id": actor.origin.request_id,
         "entries": to_records(entries),
         "most_refused": MOST_REFUSED,
+        "most_refused_of_all": MOST_REFUSED_OF_ALL,
     }
     connection.execute(load_sql("append_audit"), parameters)
 

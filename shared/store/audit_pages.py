@@ -18,6 +18,7 @@ from shared.store.log_pages import Log, LogPage
 from shared.store.tables import audit_log
 
 _LOG = Log(audit_log.c.created_at, audit_log.c.seq)
+_HASHED = literal_column("audit_text(audit_log)").label("hashed")
 _IS_REFUSED = audit_log.c.outcome == literal_column(f"'{Outcome.REFUSED}'")
 """No parameter, which would hide from the planner that a partial index holds these rows."""
 
@@ -37,15 +38,18 @@ def list_audit(
     *,
     after: LogPlace | None,
     limit: int,
+    with_hashed: bool = False,
 ) -> LogPage:
     """Return up to `limit` entries that come after a place, or from the newest on.
 
-    On a connection of `snapshot_for`, so that all statements of a page see the same entries.
+    `with_hashed`, each has the text `hashed`: its hash is of the hash before it and of that. On a
+    connection of `snapshot_for`, so that all statements of a page see the same entries.
     """
     known, others = _conditions(wanted)
     is_of = audit_log.c.workspace_id == workspace_id
     within = [is_of, *known, *_LOG.between(wanted.since, wanted.until, after)]
-    return _LOG.read(connection, select(audit_log).where(is_of), within, others, limit)
+    entries = select(audit_log, _HASHED) if with_hashed else select(audit_log)
+    return _LOG.read(connection, entries.where(is_of), within, others, limit)
 
 
 def _conditions(

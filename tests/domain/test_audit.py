@@ -31,9 +31,32 @@ def test_of_a_creation_and_a_deletion_everything_is_kept() -> None:
     assert differences(fields, None) == (fields, None)
 
 
-@pytest.mark.parametrize(
-    "name", ["password", "Password", "client_secret", "api_token", "token", "secret_hash"]
+SECRET_NAMES = (
+    *("password", "Password", "dbPassword", "PGPASSWORD", "passwd", "db_pwd", "keyPassphrase"),
+    *("client_secret", "clientSecret", "clientsecret", "ClientSecret", "secret", "secret_hash"),
+    *("api_token", "token", "refreshToken", "SAS-Token"),
+    *("api_key", "apiKey", "apikey", "X-Api-Key", "APIKey", "x_api_key"),
+    *("access_key", "accessKey", "secret_access_key", "accountKey", "private_key", "tls_key"),
+    *("dsn", "DSN", "sentry_dsn", "sentryDsn", "sentryDSN"),
+    *("connection_string", "connectionString", "Connection String"),
+    *("cookie", "Cookie", "Set-Cookie", "session_cookie"),
+    *("Authorization", "Proxy-Authorization", "credential", "ciphertext"),
 )
+VISIBLE_NAMES = (
+    *("key", "primary_key", "primaryKey", "cursor_key", "cursorKey", "entity_key", "keys"),
+    *("access_key_id", "api_key_id", "key_version", "idempotency_key", "schedule_key"),
+    *("secrets_set", "secrets_replaced", "secret_header", "previous_secret_until"),
+    *("token_url", "token_version", "authorization_url", "authorized_at", "records_n", "recordsn"),
+    *("cookie_domain", "connection_strings_seen", "", "-", "a\u00e9"),
+)
+
+
+@pytest.mark.parametrize("name", VISIBLE_NAMES)
+def test_what_only_sounds_like_a_secret_is_seen(name: str) -> None:
+    assert without_secrets({name: "seen"}) == {name: "seen"}
+
+
+@pytest.mark.parametrize("name", SECRET_NAMES)
 def test_what_has_a_secrets_name_is_masked_at_any_depth(name: str) -> None:
     config = {"auth": [{"type": "x", name: "canary"}], "empty": {name: None}}
     assert without_secrets(config) == {"auth": [{"type": "x", name: MASK}], "empty": {name: None}}

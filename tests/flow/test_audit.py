@@ -9,7 +9,8 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Engine, text
 
-from shared.domain.audit import Actor, ActorKind
+from shared.connectors.registry import connector_type, slugs
+from shared.domain.audit import MASK, Actor, ActorKind, without_secrets
 from shared.domain.blackout_rules import WantedDays, WantedWindow
 from shared.flow.blackouts import create_blackout_window
 from shared.flow.cancel import cancel_run
@@ -35,7 +36,7 @@ from tests.factories import (
 from tests.flow.authorizing import Person
 from tests.flow.queues import PausedQueue
 from tests.gcp.keys import make_key, new_line
-from tests.isolation.plants import KINDS, plants
+from tests.isolation.plants import KINDS, plants, secret_places
 
 NO_SECRET = {"secrets_replaced"}
 """Told in place of secrets; the API shows nothing like it."""
@@ -119,6 +120,17 @@ def test_no_secret_of_any_connector_type_is_in_the_log(
     changes = [one for one in entries if one["action"] == "change_connector"]
     # Keys that are made once are the same again, and told as such.
     assert sum(one["after"].get("secrets_replaced", False) for one in changes) >= len(KINDS) - 1
+
+
+def test_of_connector_types_what_is_secret_is_masked_by_its_name_and_nothing_else() -> None:
+    shown, secret = set[str](), {name for _, _, name in secret_places()}
+    for slug in slugs():
+        schema = connector_type(slug).config_model.model_json_schema()
+        for part in (schema, *schema.get("$defs", {}).values()):
+            shown |= set(part.get("properties", {})) - secret
+    masked = without_secrets(dict.fromkeys([*shown, *secret], "x"))
+    # Of a name that any column has: the config is stored without it all the same.
+    assert masked == {**dict.fromkeys(shown, "x"), **dict.fromkeys(secret, MASK), "key": "x"}
 
 
 def test_a_run_is_told_by_its_connector_and_who_cancelled_it_why(

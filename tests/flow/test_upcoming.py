@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import Engine, text
 
+from shared.domain.recurrence import Recurrence
 from shared.flow import upcoming as module
 from shared.flow.pause import pause_schedule
 from shared.flow.schedules import Planner
@@ -26,8 +27,6 @@ def schedule_of(engine: Engine, tenant: Tenant, cron: str, **values: object) -> 
 
 
 def tick_marks(engine: Engine, schedule_id: int) -> None:
-    from shared.domain.recurrence import Recurrence  # noqa: PLC0415
-
     with engine.begin() as connection:
         row = connection.execute(
             text("SELECT cron_expression, timezone FROM sync_schedule WHERE id = :id"),

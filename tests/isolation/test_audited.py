@@ -34,7 +34,8 @@ FIRST: Mapping[str, tuple[str, str]] = {
 
 @pytest.fixture(autouse=True)
 def _room_for_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.store.audit.MOST_REFUSED", 10_000)
+    for bound in ("MOST_REFUSED", "MOST_REFUSED_OF_ALL"):
+        monkeypatch.setattr(f"shared.store.audit.{bound}", 10_000)
 
 
 def _changing(world: World) -> set[str]:

@@ -3,7 +3,7 @@
 from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -117,8 +117,6 @@ def test_keys_passwords_and_what_the_deployment_is_set_up_with_are_told_to_nobod
 def test_codes_and_tokens_of_an_authorization_are_told_to_nobody(
     clerk: Clerk, sinks: Sinks, browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from datetime import timedelta  # noqa: PLC0415
-
     monkeypatch.setattr(grants, "_FRESH", timedelta(0))
     with authorization_server() as server:
         secrets = {SECRET}

@@ -12,7 +12,7 @@ from tests.isolation.people import Ids, Person, parts_of
 from tests.isolation.things import Household
 from tests.store.tenants import TENANT_TABLES, key_of
 
-OF_CALLS = frozenset({"api_key", "audit_head", "audit_log"})
+OF_CALLS = frozenset({"api_key", "audit_head", "audit_log", "refusals_left_out"})
 """Tables in which a refused call of somebody of the workspace leaves its trace, as it should."""
 _DATASETS = text(
     "SELECT table_schema || '.' || table_name FROM information_schema.tables"

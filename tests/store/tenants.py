@@ -66,6 +66,10 @@ _FILL: Mapping[str, str] = {
         "(connector_id, stream, workspace_id, status, run_id)"
         f" VALUES (({_CONNECTOR}), 'alice-canary', :w, 'success', ({_RUN}))"
     ),
+    "refusals_left_out": (
+        "(workspace_id, actor_kind, actor_name, refusals, first_at, last_at)"
+        " VALUES (:w, 'operator', 'alice-canary', 1, now(), now())"
+    ),
     "trigger_allowance": "(workspace_id, spent_until) VALUES (:w, now())",
     "repeatable_request": (
         "(workspace_id, operation, key_hash, fingerprint, resource_id, locked_until, expires_at)"

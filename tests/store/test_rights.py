@@ -62,6 +62,7 @@ APP = {
         "INSERT, SELECT, UPDATE (joined_at, last_used_at, name, removed_at, role, subject, version)"
     ),
     "oauth_state": "DELETE, INSERT, SELECT, UPDATE (used_at)",
+    "refusals_left_out": "DELETE, INSERT, SELECT, UPDATE (actor_name, last_at, refusals)",
     "repeatable_request": "DELETE, INSERT, SELECT, UPDATE",
     "sync_log_event": "INSERT, SELECT",
     "sync_schedule": "DELETE, INSERT, SELECT, UPDATE",

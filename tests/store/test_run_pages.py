@@ -10,6 +10,7 @@ from sqlalchemy import Engine, event, text
 from shared.domain.log_place import LogPlace
 from shared.domain.run import RunStatus, TriggerType
 from shared.domain.run_filter import RunFilter
+from shared.store.engine import create_engine_for
 from shared.store.log_pages import MOST_LOOKED_AT
 from shared.store.run_pages import RunScope, list_runs
 from tests.factories import make_tenant
@@ -35,8 +36,6 @@ WRITE = text(
 @pytest.fixture(scope="module")
 def full(postgres_server, template_database) -> Iterator[tuple[Engine, int, int]]:  # noqa: ANN001
     """Return a database with many runs of one workspace, its key and that of a connector."""
-    from shared.store.engine import create_engine_for  # noqa: PLC0415
-
     name = "test_run_pages"
     postgres_server.create_database(name, template=template_database)
     engine = create_engine_for(postgres_server.url(name))

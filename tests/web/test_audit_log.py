@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ from flask import Flask
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import OperationalError
 
+from shared.domain.audit_chain import BrokenExportError, follow_export
 from shared.logs import fields_of
 from shared.store.audit import MOST_REFUSED
 from shared.web import audit_refusals
@@ -112,8 +114,60 @@ def test_an_export_has_every_entry_of_a_filter_and_a_last_line(alice: Caller) ->
     answer = alice.get(f"{LOG}/export?object_kind=connector")
     assert answer.mimetype == "application/jsonl"
     *entries, last = map(json.loads, answer.text.splitlines())
-    assert entries == items(alice, "object_kind=connector")
+    listed = items(alice, "object_kind=connector")
+    assert [{name: one[name] for name in listed[0]} for one in entries] == listed
+    assert set(entries[0]) - set(listed[0]) == {"previous_hash", "hashed"}
     assert last == {"complete": True, "entries": 3}
+
+
+def _exported(caller: Caller, query: str = "") -> list[str]:
+    for name in ("før", 'with "quotes" \\ and \u2028', "\U0001f41f"):
+        caller.new_connector(name)
+    caller.new_schedule()
+    caller.delete(f"/api/v2/connectors/{NOT_THERE}")
+    answer = caller.get(f"{LOG}/export?{query}")
+    assert answer.status_code == 200
+    return answer.text.splitlines()
+
+
+def test_an_export_is_verified_without_the_database(alice: Caller) -> None:
+    whole = follow_export(_exported(alice))
+    assert whole is not None
+    newest = items(alice, "limit=1")[0]
+    assert (whole.end.number, whole.end.hash.hex()) == (newest["number"], newest["hash"])
+    assert (whole.entries, whole.before.number) == (newest["number"], 0)
+
+    since = items(alice)[3]
+    said = alice.get(f"{LOG}/export?since={since['at']}").text.splitlines()
+    later = follow_export(said, noted=since["number"])
+    assert later is not None
+    assert later.before.number == since["number"] - 1
+    assert later.noted == bytes.fromhex(since["hash"])
+
+
+FORGERIES: list[tuple[Callable[[list[str]], object], str]] = [
+    (lambda said: said.__setitem__(1, said[1].replace("alice", "mallory")), "line 2 was changed"),
+    (lambda said: said.__setitem__(2, said[2].replace("create_", "delete_", 1)), "line 3 was"),
+    (lambda said: said.pop(1), "counts other entries"),
+    (lambda said: said.insert(1, said.pop(2)), "was moved"),
+    (lambda said: said.pop(), "cut off"),
+]
+
+
+@pytest.mark.parametrize(("forge", "sentence"), FORGERIES)
+def test_an_export_that_was_forged_is_none(
+    alice: Caller, forge: Callable[[list[str]], object], sentence: str
+) -> None:
+    said = _exported(alice)
+    forge(said)
+    with pytest.raises(BrokenExportError, match=sentence):
+        follow_export(said)
+
+
+def test_an_export_by_a_filter_has_gaps_and_says_so(alice: Caller) -> None:
+    said = _exported(alice, "object_kind=connector")
+    with pytest.raises(BrokenExportError, match="a filter left it out"):
+        follow_export(said)
 
 
 REFUSED = [
@@ -181,12 +235,16 @@ def test_trouble_with_the_entry_of_a_refusal_changes_no_answer(
     assert "canary" not in str(said)
 
 
-def test_refusals_in_a_loop_fill_no_disk(alice: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refusals_in_a_loop_fill_no_disk_and_hide_nobody_elses(
+    alice: Caller, bob: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert MOST_REFUSED <= 100
     monkeypatch.setattr("shared.store.audit.MOST_REFUSED", 3)
     for _ in range(5):
-        alice.delete(f"/api/v2/connectors/{uuid4()}")
-    assert len(items(alice, "outcome=refused")) == 3
+        bob.delete(f"/api/v2/connectors/{uuid4()}")
+    alice.delete(f"/api/v2/connectors/{uuid4()}")
+    told = [one["actor"]["name"] for one in items(alice, "outcome=refused")]
+    assert told == ["alice", "bob", "bob", "bob"]
 
 
 def test_a_change_without_its_entry_does_not_happen(

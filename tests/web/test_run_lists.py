@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from shared.flow import export
 from shared.store import log_pages
 from shared.store.log_pages import MOST_LOOKED_AT, Log
 from shared.web.exports import CutOffError
@@ -236,8 +237,6 @@ def test_an_export_comes_as_format_says_or_else_as_accept_does(
 def test_an_export_that_breaks_off_has_no_last_line_and_is_told_of(
     alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from shared.flow import export  # noqa: PLC0415
-
     schedule = alice.new_schedule()
     write_runs(engine, schedule["connector_id"], 600)
     whole = export.list_runs

@@ -1,5 +1,6 @@
 """Webhook endpoints and the messages that come to them, over HTTP."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -144,8 +145,6 @@ def test_only_a_realtime_schedule_has_endpoints(alice: Caller) -> None:
 def test_more_messages_than_the_rate_are_told_when_to_come_again(
     alice: Caller, app: Flask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace  # noqa: PLC0415
-
     parts = app.extensions["syncline"]
     monkeypatch.setattr(parts, "settings", replace(parts.settings, hooks_per_minute=1))
     endpoint = new_endpoint(alice)

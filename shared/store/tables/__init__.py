@@ -6,7 +6,7 @@ in the customer's documents are used where they exist. The migrations build the 
 test compares the two.
 """
 
-from shared.store.tables.audit import audit_head, audit_log
+from shared.store.tables.audit import audit_head, audit_log, refusals_left_out
 from shared.store.tables.blackouts import blackout_window
 from shared.store.tables.columns import metadata
 from shared.store.tables.connectors import (
@@ -33,6 +33,7 @@ __all__ = [
     "member",
     "metadata",
     "oauth_state",
+    "refusals_left_out",
     "repeatable_request",
     "sync_log",
     "sync_log_event",

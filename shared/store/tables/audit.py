@@ -9,12 +9,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    UniqueConstraint,
     Uuid,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.store.tables.columns import created_at, metadata, one_of, workspace_id
+from shared.store.tables.columns import created_at, instant, metadata, one_of, workspace_id
 
 audit_log = Table(
     "audit_log",
@@ -72,4 +73,25 @@ audit_head = Table(
     Column("seq", BigInteger, nullable=False),
     Column("hash", LargeBinary, nullable=False),
     PrimaryKeyConstraint("workspace_id"),
+)
+
+# How many refusals of a caller were left out of the log since it last told so. Written and taken
+# away by shared/store/sql/append_audit.sql.
+refusals_left_out = Table(
+    "refusals_left_out",
+    metadata,
+    workspace_id(is_direct=True),
+    Column("actor_kind", String(16), nullable=False),
+    Column("actor_id", Uuid),
+    Column("actor_name", String(200), nullable=False),
+    Column("refusals", BigInteger, nullable=False),
+    instant("first_at", required=True),
+    instant("last_at", required=True),
+    UniqueConstraint(
+        "workspace_id",
+        "actor_kind",
+        "actor_id",
+        name="refusals_left_out_of_a_caller",
+        postgresql_nulls_not_distinct=True,
+    ),
 )

@@ -1,5 +1,6 @@
 """Each value of a CSV file is the text that stands there, and what is broken harms only itself."""
 
+import gzip
 import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -202,8 +203,6 @@ def test_every_encoding_is_read_with_its_mark_or_without(
 
 
 def packed_bytes(content: bytes) -> bytes:
-    import gzip  # noqa: PLC0415
-
     return gzip.compress(content)
 
 

@@ -19,7 +19,7 @@ from shared.connectors.cloud_storage.store import (
 from shared.egress.guard import Guard
 from shared.errors import PermanentError, TransientError
 from tests.connectors.cloud_storage.azure_server import SAS, AzureContainer, run_azure
-from tests.connectors.cloud_storage.drop import Drop, counts, rows_csv
+from tests.connectors.cloud_storage.drop import Drop, counts, packed, rows_csv
 from tests.connectors.cloud_storage.google_server import GoogleBucket, other_key, run_google
 from tests.connectors.cloud_storage.stores import (
     BucketServer,
@@ -101,8 +101,6 @@ def test_a_part_of_a_file_is_read_whatever_its_name(bucket: BucketServer) -> Non
 
 
 def test_what_was_stored_compressed_comes_as_it_is_stored(bucket: BucketServer) -> None:
-    from tests.connectors.cloud_storage.drop import packed  # noqa: PLC0415
-
     content = packed(rows_csv(10))
     bucket.put("a.csv.gz", content)
     with _open(bucket.config()) as store:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from shared.connectors import slices
 from shared.connectors.base import Watermark, always_has_time
 from shared.errors import LeaseLostError, PermanentError
 from tests.connectors.api.server import says
@@ -226,8 +227,6 @@ def test_a_position_that_cannot_be_read_is_told(server: ODataServer, dataset: Po
 def test_a_slice_ends_where_there_is_no_room(
     server: ODataServer, dataset: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared.connectors import slices  # noqa: PLC0415 (beside the others)
-
     monkeypatch.setattr(slices, "FOLDER_BYTES", 1)
     found(server)
     add_customers(server, *range(1, 9))

@@ -1,6 +1,4 @@
-import os
-import subprocess
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -9,24 +7,11 @@ from sqlalchemy import Engine, text
 from shared.flow.connectors import create_connector
 from tests.factories import CONFIG, make_tenant
 from tests.gcp.keys import make_key, new_line
+from tests.infra.operate.commands import ask_command
 
-ROOT = Path(__file__).resolve().parents[3]
 OLD, NEW = new_line(), new_line("2026-02")
+ask = partial(ask_command, "rekey")
 AWAY = "postgresql+pg8000://canary:canary@127.0.0.1:1/none"
-
-
-def ask(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run the command in an environment that holds no other setting."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("SYNCLINE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "infra.operate.rekey", *arguments],
-        cwd=ROOT,
-        env={**env, **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from shared.domain.fault import Fault
 from shared.egress import lines as lines_of_egress
 from shared.egress.lines import Lines
 from shared.errors import PermanentError, SynclineError, TransientError
+from shared.logs import configure_logging
 from tests.connectors.database.sqlserver.server.running import SqlServer
 from tests.connectors.databases import PASSWORD
 from tests.connectors.gates import wait_until
@@ -200,8 +201,6 @@ def test_a_connection_that_is_closed_twice_is_closed(connection: LineConnection)
 def test_nothing_of_a_statement_or_a_login_is_logged_as_a_deployment_logs(
     sql_server: SqlServer, lines: Lines, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from shared.logs import configure_logging  # noqa: PLC0415 (it changes the root logger)
-
     root, ours = logging.getLogger(), logging.getLogger().handlers[:]
     level = root.level
     try:
