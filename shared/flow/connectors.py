@@ -69,7 +69,8 @@ def create_connector(
     was created before and is returned.
 
     Raises `InvalidInputError` naming each field that does not fit, `ConflictError` for a name
-    that the workspace uses already, and what `seal` raises.
+    that the workspace uses already or for what was made and deleted (connector_deleted), and what
+    `seal` raises.
     """
     plain, secret = _validated(slug, config)
     require_referred(engine, principal, slug, plain)
@@ -311,6 +312,11 @@ def _with_its_name(name: str | None, write: Callable[[], Written]) -> Written:
         if violation_of(error).constraint == "one_connector_per_name":
             raise ConflictError(
                 f"This workspace has a connector named {name!r} already.", code="name_taken"
+            ) from error
+        if violation_of(error).constraint == "workspace_connector_public_id_key":
+            raise ConflictError(
+                "This request made a connector already, which was deleted since.",
+                code="connector_deleted",
             ) from error
         raise
 

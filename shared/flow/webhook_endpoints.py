@@ -39,10 +39,10 @@ _SECRET_BYTES = 32
 
 @dataclass(frozen=True, slots=True)
 class MadeEndpoint:
-    """An endpoint, and its new secret, which nobody can read again."""
+    """An endpoint, and its new secret, which nobody can read again; None if it was made before."""
 
     row: Row
-    secret: str
+    secret: str | None
 
 
 def create_endpoint(
@@ -59,8 +59,9 @@ def create_endpoint(
     """Make an endpoint of a connector whose schedule is realtime.
 
     `secret_header` is the header, in lower case, in which a source that cannot sign sends the
-    secret. Raises `NotFoundError`, `ConflictError` (needs_realtime_schedule, too_many_endpoints),
-    and what `seal` raises.
+    secret. Given a `public_id` that it has already, it was made before and is returned. Raises
+    `NotFoundError`, `ConflictError` (needs_realtime_schedule, too_many_endpoints), and what `seal`
+    raises.
     """
     endpoint = public_id or uuid4()
     secret = new_secret(scheme, secrets.token_bytes(_SECRET_BYTES))
@@ -69,6 +70,9 @@ def create_endpoint(
     is_shared = scheme is HookScheme.SHARED_SECRET
     with engine.begin() as connection:
         lock_workspace(connection, principal.workspace_id)
+        before = public_id and find_endpoint(connection, principal.workspace_id, public_id)
+        if before:
+            return MadeEndpoint(before, None)
         row = find_connector(connection, principal.workspace_id, connector)
         if row is None:
             raise NotFoundError("There is no such connector.", code="foreign_key_integrity")

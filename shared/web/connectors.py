@@ -41,7 +41,7 @@ _ITS = {"connector": "/id"}
     Answers(
         HTTPStatus.CREATED,
         Connector,
-        {HTTPStatus.CONFLICT: ("name_taken",)},
+        {HTTPStatus.CONFLICT: ("name_taken", "connector_deleted")},
         version=version_in,
         location=True,
         links=(

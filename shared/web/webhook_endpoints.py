@@ -30,6 +30,7 @@ from shared.web.operations import Answers, Link, Takes
 from shared.web.paging import page
 from shared.web.present import instant
 from shared.web.queries import OfConnectorQuery
+from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.hooks import NewWebhookEndpoint, WebhookEndpoint, WebhookEndpoints
 
@@ -100,11 +101,16 @@ class RotationBody(Body):
                 "delete_webhook_endpoint",
             )
         ),
+        shown_once=("secret",),
     ),
-    Takes(NewEndpointBody),
+    Takes(NewEndpointBody, key=True),
 )
 def create(body: NewEndpointBody) -> tuple[dict[str, Any], int, dict[str, str]]:
-    """Make an endpoint; its secret is in this answer and in no other."""
+    """Make an endpoint; its secret is in this answer and in no other.
+
+    Whoever repeats the request gets the endpoint that was made without its secret: if the first
+    answer was lost, rotate it.
+    """
     header = body.secret_header
     made = create_endpoint(
         wiring().engine,
@@ -114,6 +120,7 @@ def create(body: NewEndpointBody) -> tuple[dict[str, Any], int, dict[str, str]]:
         name=body.name,
         scheme=body.scheme,
         secret_header=None if header is None else header.lower(),
+        public_id=resource_id(),
     )
     location = url_for("webhook_endpoints.read", hook=made.row["public_id"])
     return _with_secret(made), 201, {"Location": location}

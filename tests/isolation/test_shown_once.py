@@ -52,7 +52,9 @@ def test_the_secrets_of_webhook_endpoints_are_in_the_answers_that_show_them_and_
     secrets: list[str] = []
     for scheme in ("standard", "shared_secret"):
         body = {"connector_id": connector, "name": scheme, "scheme": scheme}
-        made = clerk.is_shown("POST", "webhook-endpoints", body)
+        once = {"Idempotency_Key": canary()}
+        made = clerk.is_shown("POST", "webhook-endpoints", body, **once)
+        clerk.sends("POST", "webhook-endpoints", body, **once)
         path = f"webhook-endpoints/{made['id']}"
         turned = clerk.is_shown("POST", f"{path}/rotate", {})
         secrets += [made["secret"], turned["secret"]]

@@ -168,6 +168,22 @@ def test_a_request_that_broke_off_after_it_made_something_is_carried_on(
     assert [one["id"] for one in alice.get(CONNECTORS).json["items"]] == [again.json["id"]]
 
 
+def test_what_a_request_made_that_broke_off_may_be_deleted_before_it_is_repeated(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def break_off(*_: object, **__: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.web.connectors.present_connector", break_off)
+        assert send(alice, CONNECTORS, connector(), "k1").status_code == 500
+    [made] = alice.get(CONNECTORS).json["items"]
+    headers = {"Authorization": f"Bearer {alice.key}"}
+    assert alice.client.delete(f"{CONNECTORS}/{made['id']}", headers=headers).status_code == 204
+    again = send(alice, CONNECTORS, connector(), "k1")
+    assert (again.status_code, again.json["code"]) == (409, "connector_deleted")
+
+
 def test_a_trigger_that_broke_off_finds_its_own_run(
     alice: Caller, engine: Engine, queue_client: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -284,4 +300,4 @@ def test_neither_key_nor_secret_of_a_body_is_stored(alice: Caller, engine: Engin
 def test_a_route_that_shows_a_secret_keeps_no_answer(app: Flask) -> None:
     kept = {one.id for one in operations_of(app) if one.takes.key}
     assert {"create_connector", "create_schedule", "trigger_schedule"} <= kept
-    assert kept.isdisjoint({"make_dataset_reader", "create_webhook_endpoint"})
+    assert kept.isdisjoint({"make_dataset_reader", "rotate_webhook_endpoint"})

@@ -92,14 +92,32 @@ def test_a_report_to_a_paused_schedule_is_kept_and_shown(alice: Caller) -> None:
     assert alice.get("/api/v2/runs?trigger_type=webhook").json["items"] == []
 
 
-def test_calls_that_answer_with_a_secret_take_no_idempotency_key(alice: Caller) -> None:
-    endpoint = new_endpoint(alice)
-    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "a key"}
-    body = {"connector_id": endpoint["connector_id"], "name": "another"}
-    for path, sent in ((ENDPOINTS, body), (f"{ENDPOINTS}/{endpoint['id']}/rotate", {})):
-        answer = alice.client.post(path, json=sent, headers=headers)
-        assert answer.status_code == 422, answer.text
-    assert len(alice.get(ENDPOINTS).json["items"]) == 1
+@pytest.mark.parametrize("is_lost", [False, True])
+def test_a_repeated_creation_makes_no_second_endpoint_and_shows_no_secret(
+    alice: Caller, monkeypatch: pytest.MonkeyPatch, *, is_lost: bool
+) -> None:
+    connector = new_endpoint(alice)["connector_id"]
+    body = {"connector_id": connector, "name": "another"}
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+
+    def break_off(*_: object) -> None:
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        if is_lost:
+            patch.setattr("shared.web.webhook_endpoints._with_secret", break_off)
+        first = alice.client.post(ENDPOINTS, json=body, headers=headers)
+    assert first.status_code == (500 if is_lost else 201)
+    again = alice.client.post(ENDPOINTS, json=body, headers=headers)
+    assert (again.status_code, again.json["secret"]) == (201, None)
+    assert [one["name"] for one in alice.get(ENDPOINTS).json["items"]] == ["shop", "another"]
+
+
+def test_a_rotation_takes_no_idempotency_key(alice: Caller) -> None:
+    path = f"{ENDPOINTS}/{new_endpoint(alice)['id']}/rotate"
+    headers = {"Authorization": f"Bearer {alice.key}", "Idempotency-Key": "k1"}
+    [error] = alice.client.post(path, json={}, headers=headers).json["errors"]
+    assert error["code"] == "idempotency_key_not_taken"
 
 
 def test_a_header_that_means_something_else_cannot_hold_the_secret(alice: Caller) -> None:

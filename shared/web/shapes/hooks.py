@@ -42,7 +42,10 @@ class WebhookEndpoint(TypedDict):
 class NewWebhookEndpoint(WebhookEndpoint):
     """An endpoint with its new secret, which is shown this once."""
 
-    secret: str
+    secret: Annotated[
+        str | None,
+        Field(description="Null in the answer to a repeated request: it is told nobody again."),
+    ]
 
 
 @with_config(WHOLE)
