@@ -22,7 +22,7 @@ due: setup ## Print which connectors are due, now or AT=2026-12-01T02:00Z (WORKS
 	@$(PY) -m infra.operate.due $(if $(AT),--at '$(AT)') $(if $(WORKSPACE),--workspace '$(WORKSPACE)')
 
 workspace: setup ## Make, disable, enable or delete a workspace: make workspace DO=disable SLUG=acme
-	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)' $(if $(TITLE),--name '$(TITLE)') $(if $(ZONE),--timezone '$(ZONE)')
+	@$(PY) -m infra.operate.workspace '$(DO)' '$(SLUG)' $(if $(TITLE),--name "$$TITLE") $(if $(ZONE),--timezone '$(ZONE)')
 
 rekey: setup ## Seal all secrets with the newest key, so that an older one can be taken away
 	@$(PY) -m infra.operate.rekey

@@ -17,7 +17,7 @@ from shared.store.engine import create_engine_for, read_only
 from shared.store.workspaces import find_workspace_id
 
 _FAILED = 1
-_KEY_NAME = "First admin"
+_KEY_NAMES = {"create": "First admin", "key": "Admin made by an operator"}
 _LONGEST_NAME = 200
 _ACTS = {
     "create": "make it, and print the key of its first admin, which nobody can read again",
@@ -50,7 +50,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _fail(str(error))
     except (SQLAlchemyError, OSError) as error:
         # A driver's own text quotes the URL.
-        return _fail(f"The database did not do it ({type(error).__name__}).")
+        rest = " If it is there by now, DO=key prints a key of it." if asked.act == "create" else ""
+        return _fail(f"The database did not do it ({type(error).__name__}).{rest}")
     return 0
 
 
@@ -82,14 +83,14 @@ def _act(engine: Engine, parser: argparse.ArgumentParser, asked: argparse.Namesp
     if asked.act == "create":
         name = asked.name or slug
         made = create_workspace(engine, slug=slug, name=name, timezone=asked.timezone, by=who())
-        return f"{slug} is made.\n{_key(engine, made)}"
+        return f"{slug} is made.\n{_key(engine, made, asked.act)}"
     with read_only(engine) as connection:
         workspace_id = find_workspace_id(connection, slug)
     if workspace_id is None:
         parser.error(f"argument slug: there is no workspace {slug!r}")
     match asked.act:
         case "key":
-            return _key(engine, workspace_id)
+            return _key(engine, workspace_id, asked.act)
         case "disable":
             ended = disable_workspace(engine, workspace_id, by=who())
             return f"{slug} is disabled. {_cancelled(ended)}"
@@ -101,8 +102,9 @@ def _act(engine: Engine, parser: argparse.ArgumentParser, asked: argparse.Namesp
             return f"{slug} is deleted. {_cancelled(ended)}"
 
 
-def _key(engine: Engine, workspace_id: int) -> str:
-    key = create_api_key(engine, workspace_id, name=_KEY_NAME, role=Role.ADMIN, by=who())
+def _key(engine: Engine, workspace_id: int, act: str) -> str:
+    name = _KEY_NAMES[act]
+    key = create_api_key(engine, workspace_id, name=name, role=Role.ADMIN, by=who())
     return f"The key of an admin, shown this once: {key}"
 
 

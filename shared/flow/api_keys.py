@@ -103,11 +103,12 @@ def change_key(
     premise: Premise = any_state,
     now: datetime | None = None,
 ) -> Row:
-    """Change name or end of a key that is not revoked; what changes nothing is no change.
+    """Change name or end of a key that is live; what changes nothing is no change.
 
-    `issuers` are those of the deployment, whose people count as admins. Raises `NotFoundError`,
-    `InvalidInputError` for an end that has passed, `ConflictError` (key_revoked, last_admin), or
-    what `premise` raises.
+    One that ended opens nothing again: it would be one more than there may be. `issuers` are those
+    of the deployment, whose people count as admins. Raises `NotFoundError`, `InvalidInputError` for
+    an end that has passed, `ConflictError` (key_revoked, key_expired, last_admin), or what
+    `premise` raises.
     """
     with engine.begin() as connection:
         lock_for_admin(connection, principal)
@@ -115,11 +116,14 @@ def change_key(
         premise(before)
         if before["revoked_at"] is not None:
             raise ConflictError("This key is revoked: make another one.", code="key_revoked")
+        at = as_of(connection, now)
+        if before["expires_at"] is not None and before["expires_at"] <= at:
+            raise ConflictError("This key has expired: make another one.", code="key_expired")
         touched = {name: value for name, value in changes.items() if before[name] != value}
         if not touched:
             return before
         if "expires_at" in touched:
-            _require_future(touched["expires_at"], as_of(connection, now))
+            _require_future(touched["expires_at"], at)
         row = update_api_key(connection, before["id"], touched)
         if row["role"] == Role.ADMIN and _ends_sooner(before["expires_at"], row["expires_at"]):
             require_lasting_admin(connection, principal, issuers)
@@ -156,7 +160,7 @@ def revoke_key(
 def revoke_keys_of(
     connection: Connection, principal: Principal, maker: UUID, *, at: datetime
 ) -> tuple[Sequence[Row], list[Change]]:
-    """Revoke the keys that a member made; return them, and the changes for the log.
+    """Revoke the live keys that a member made; return them, and the changes for the log.
 
     The caller holds the workspace and looks whether an admin is left.
     """

@@ -11,7 +11,7 @@ from shared.domain.access import Principal, Role
 from shared.domain.api_keys import ApiKey
 from shared.domain.audit import Actor, ActorKind, Change, ObjectKind, Origin
 from shared.domain.members import Identity
-from shared.domain.workspace import require_active
+from shared.domain.workspace import WorkspaceState, require_active
 from shared.errors import CredentialsError, ForbiddenError, InvalidInputError, Problem
 from shared.flow.audit import append_change
 from shared.store.callers import (
@@ -22,11 +22,10 @@ from shared.store.callers import (
     note_member_used,
 )
 from shared.store.engine import single_statements
-from shared.store.members import join_member
+from shared.store.members import join_member, was_removed_since
 from shared.store.rows import Row
 from shared.store.tenancy import identified, presenting, speaking_for
 from shared.store.violations import violation_of
-from shared.store.workspace_settings import find_settings
 from shared.store.workspaces import lock_workspace, state_of
 
 CHOICE = "Syncline-Workspace"
@@ -45,6 +44,7 @@ class Home:
     name: str
     role: Role
     is_joined: bool
+    is_disabled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +62,7 @@ def caller_of_key(engine: Engine, key: ApiKey, wanted: UUID | None, origin: Orig
     Raises `CredentialsError`, `ForbiddenError` (not_a_member) for a key of another workspace, and
     as `require_active`.
     """
-    with single_statements(presenting(engine, key.secret_hash)) as connection:
-        row = find_key_caller(connection, key)
-    if row is None:
-        raise CredentialsError("The API key is unknown, expired or revoked: ask an admin for one.")
-    require_active(state_of(row))
-    if wanted is not None and wanted != row["workspace_public_id"]:
-        raise _not_a_member()
-    if row["is_noting_due"]:
-        with single_statements(speaking_for(engine, row["workspace_id"])) as connection:
-            note_key_used(connection, row["id"])
-    return _principal(row, ActorKind.API_KEY, origin)
+    return _principal(_row_of_key(engine, key, wanted), ActorKind.API_KEY, origin)
 
 
 def caller_of_token(
@@ -118,12 +108,9 @@ def holder_of_key(engine: Engine, key: ApiKey, origin: Origin) -> KeyHolder | No
     return KeyHolder(row["workspace_id"], actor, "key_expired" if row["is_expired"] else None)
 
 
-def home_of_key(engine: Engine, key: ApiKey, origin: Origin) -> Home:
+def home_of_key(engine: Engine, key: ApiKey) -> Home:
     """Return the workspace of an API key; raise as `caller_of_key`."""
-    caller = caller_of_key(engine, key, None, origin)
-    with single_statements(speaking_for(engine, caller.workspace_id)) as connection:
-        row = find_settings(connection, caller.workspace_id)
-    return Home(row["public_id"], row["slug"], row["name"], caller.role, is_joined=True)
+    return _home(_row_of_key(engine, key, None), is_joined=True)
 
 
 def homes_of_token(engine: Engine, identity: Identity) -> list[Home]:
@@ -135,16 +122,24 @@ def homes_of_token(engine: Engine, identity: Identity) -> list[Home]:
         rows = find_memberships(connection, identity, None)
     joined = {row["workspace_public_id"] for row in rows if row["joined_at"] is not None}
     return [
-        Home(
-            row["workspace_public_id"],
-            row["workspace_slug"],
-            row["workspace_name"],
-            Role(row["role"]),
-            is_joined=row["joined_at"] is not None,
-        )
+        _home(row, is_joined=row["joined_at"] is not None)
         for row in rows
         if row["joined_at"] is not None or row["workspace_public_id"] not in joined
     ]
+
+
+def _row_of_key(engine: Engine, key: ApiKey, wanted: UUID | None) -> Row:
+    with single_statements(presenting(engine, key.secret_hash)) as connection:
+        row = find_key_caller(connection, key)
+    if row is None:
+        raise CredentialsError("The API key is unknown, expired or revoked: ask an admin for one.")
+    require_active(state_of(row))
+    if wanted is not None and wanted != row["workspace_public_id"]:
+        raise _not_a_member()
+    if row["is_noting_due"]:
+        with single_statements(speaking_for(engine, row["workspace_id"])) as connection:
+            note_key_used(connection, row["id"])
+    return row
 
 
 def _find(engine: Engine, identity: Identity, wanted: UUID | None) -> Row:
@@ -178,10 +173,24 @@ def _chosen(found: Sequence[Row], wanted: UUID | None) -> Row:
     return joined[0]
 
 
+def _home(row: Row, *, is_joined: bool) -> Home:
+    return Home(
+        row["workspace_public_id"],
+        row["workspace_slug"],
+        row["workspace_name"],
+        Role(row["role"]),
+        is_joined=is_joined,
+        is_disabled=state_of(row) is WorkspaceState.DISABLED,
+    )
+
+
 def _join(engine: Engine, principal: Principal, row: Row, identity: Identity) -> None:
     """Accept an invitation, if it is still open."""
     try:
         with speaking_for(engine, principal.workspace_id).begin() as connection:
+            # Before anything is held: who was removed may ask as often as they like.
+            if was_removed_since(connection, row["id"], identity):
+                return
             lock_workspace(connection, principal.workspace_id)
             joined = join_member(connection, row["id"], identity)
             if joined is not None:

@@ -315,7 +315,8 @@ def _with_its_name(name: str | None, write: Callable[[], Written]) -> Written:
             ) from error
         if violation_of(error).constraint == "workspace_connector_public_id_key":
             raise ConflictError(
-                "This request made a connector already, which was deleted since.",
+                "This request made a connector already, which was deleted since: send it under"
+                " another Idempotency-Key to make one anew.",
                 code="connector_deleted",
             ) from error
         raise

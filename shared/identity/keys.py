@@ -95,12 +95,12 @@ class IssuerKeys:
         return True
 
     def _fetch(self, look: threading.Event) -> None:
-        pause = PAUSE
+        pause, self._is_failing = PAUSE, True  # whatever is raised
         try:
             self._known = fetch_keys(self._issuer, self._guard)
             self._known_at, self._is_failing, pause = self._clock(), False, UNKNOWN
         except IssuerUnavailableError:
-            self._is_failing = True
+            pass
         finally:
             with self._deciding:
                 self._ask_after = self._clock() + pause.total_seconds()

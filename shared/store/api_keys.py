@@ -83,15 +83,12 @@ def update_api_key(connection: Connection, key_id: int, values: dict[str, Any]) 
 def revoke_keys_made_by(
     connection: Connection, workspace_id: int, maker: UUID, *, at: datetime
 ) -> Sequence[Row]:
-    """Revoke the keys that a member or key made; return what is shown of those that were not yet.
-
-    Also of those that ended: another end would open them again.
-    """
+    """Revoke the live keys that a member or key made; return what is shown of them."""
     query = (
         update(api_key)
         .where(api_key.c.workspace_id == workspace_id)
         .where(api_key.c.created_by_id == maker)
-        .where(api_key.c.revoked_at.is_(None))
+        .where(is_live_key())
         .values(revoked_at=at, version=api_key.c.version + 1)
         .returning(*_SHOWN)
     )

@@ -99,6 +99,12 @@ def take_back_invitation(
     return connection.execute(query).mappings().one_or_none()
 
 
+def was_removed_since(connection: Connection, member_id: int, identity: Identity) -> bool:
+    """Tell whether a person was removed after an invitation, which then joins them no more."""
+    query = select(_removals_since(identity).exists()).where(member.c.id == member_id)
+    return connection.execute(query).scalar() is True
+
+
 def join_member(connection: Connection, member_id: int, identity: Identity) -> Row | None:
     """Bind an invitation to whom it is for; None if it is not theirs, or not open any more.
 
@@ -106,14 +112,6 @@ def join_member(connection: Connection, member_id: int, identity: Identity) -> R
     addresses an older one names. The caller holds the workspace, so that nobody is removed
     meanwhile.
     """
-    gone = member.alias()
-    was_removed_since = (
-        select(gone.c.id)
-        .where(gone.c.workspace_id == member.c.workspace_id)
-        .where(gone.c.issuer == identity.issuer)
-        .where(gone.c.subject == identity.subject)
-        .where(gone.c.removed_at >= member.c.invited_at)
-    )
     query = (
         update(member)
         .where(member.c.id == member_id)
@@ -121,7 +119,7 @@ def join_member(connection: Connection, member_id: int, identity: Identity) -> R
         .where(is_open_invitation())
         .where(member.c.issuer == identity.issuer)
         .where(member.c.email == identity.email)
-        .where(~was_removed_since.exists())
+        .where(~_removals_since(identity).exists())
         .values(subject=identity.subject, joined_at=func.now(), version=member.c.version + 1)
         .returning(*_SHOWN)
     )
@@ -133,4 +131,16 @@ def _shown(workspace_id: int) -> Select[*tuple[Any, ...]]:
         select(*_SHOWN)
         .where(member.c.workspace_id == workspace_id)
         .where(member.c.removed_at.is_(None))
+    )
+
+
+def _removals_since(identity: Identity) -> Select[tuple[int]]:
+    """Select the removals of a person from the workspace of an invitation, after it was made."""
+    gone = member.alias()
+    return (
+        select(gone.c.id)
+        .where(gone.c.workspace_id == member.c.workspace_id)
+        .where(gone.c.issuer == identity.issuer)
+        .where(gone.c.subject == identity.subject)
+        .where(gone.c.removed_at >= member.c.invited_at)
     )

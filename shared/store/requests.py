@@ -28,29 +28,37 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True)
 class RequestClaim:
-    """The right to carry out a request; `resource_id` names what it is to make."""
+    """The right to carry out a request; `resource_id` names what it is to make.
+
+    One that is not the first goes on with what another left.
+    """
 
     key: RequestKey
     resource_id: UUID
     claims: int
+    is_first: bool
 
 
 def claim_request(
     connection: Connection, key: RequestKey, *, now: datetime | None = None
 ) -> RequestClaim | None:
     """Take on a request, or return None if it has an answer, is under way, or asks otherwise."""
+    offered = uuid4()
     parameters = {
         "workspace_id": key.workspace_id,
         "operation": key.operation,
         "key_hash": key.key_hash,
         "fingerprint": key.fingerprint,
-        "resource_id": uuid4(),
+        "resource_id": offered,
         "lock": _LOCK,
         "lifetime": _LIFETIME,
         "now": now,
     }
     row = connection.execute(load_sql("claim_request"), parameters).mappings().one_or_none()
-    return None if row is None else RequestClaim(key, row["resource_id"], row["claims"])
+    if row is None:
+        return None
+    named = row["resource_id"]
+    return RequestClaim(key, named, row["claims"], is_first=named == offered)
 
 
 def find_request(connection: Connection, key: RequestKey) -> Row | None:

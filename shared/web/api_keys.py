@@ -129,7 +129,7 @@ def read(key: uuid.UUID) -> dict[str, Any]:
     Answers(
         HTTPStatus.OK,
         ApiKey,
-        {HTTPStatus.CONFLICT: ("key_revoked", "last_admin")},
+        {HTTPStatus.CONFLICT: ("key_revoked", "key_expired", "last_admin")},
         version=version_in,
     ),
     Takes(KeyChangesBody, examples={"an end": NEW_KEY_END}, premise=True),

@@ -92,8 +92,7 @@ def _find_homes() -> tuple[ActorKind, list[Home]]:
     parts: Wiring = current_app.extensions["syncline"]
     match _shown(parts):
         case ApiKey() as key:
-            home = home_of_key(parts.engine, key, origin_of(parts.settings.proxies))
-            return ActorKind.API_KEY, [home]
+            return ActorKind.API_KEY, [home_of_key(parts.engine, key)]
         case Identity() as identity:
             return ActorKind.MEMBER, homes_of_token(parts.engine, identity)
 

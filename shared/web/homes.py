@@ -27,6 +27,7 @@ def browse() -> dict[str, Any]:
                 "name": home.name,
                 "role": home.role,
                 "is_joined": home.is_joined,
+                "is_disabled": home.is_disabled,
             }
             for home in found
         ],

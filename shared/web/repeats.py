@@ -2,7 +2,8 @@
 
 The key is taken before the request is carried out, with the identifier of what it is to make. A
 request that breaks off keeps that identifier: whoever repeats it finds what was made already, or
-makes it. A refusal has changed nothing and is forgotten, so that it may be mended under its key.
+makes it. The refusal of a first request has changed nothing and is forgotten, so that it may be
+mended under its key.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ KEY_PATTERN = "[!-~]{1,255}"
 _KEY_FORM = re.compile(KEY_PATTERN)
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 _REFUSALS = (InvalidInputError, NotFoundError, ConflictError, BusyError)
-"""Errors after which nothing is there of what a request was to do.
+"""Errors after which nothing is there of what this attempt at a request was to do.
 
 Flows whose routes take a key do it in one transaction, which these errors undo. Two take several:
 `act_on_schedules` tells in its items what is in the way after the first, and `shared.flow.reports`
@@ -85,7 +86,10 @@ def once(operation: Operation, carry_out: Callable[[], Response]) -> Response:
     try:
         response = carry_out()
     except _REFUSALS:
-        _settle(operation, lambda connection: forget_request(connection, claim))
+        if claim.is_first:
+            _settle(operation, lambda connection: forget_request(connection, claim))
+        else:
+            _unlock(operation, claim)  # of what was done before, nothing is undone
         raise
     except BaseException:
         _unlock(operation, claim)  # a part of it may be done

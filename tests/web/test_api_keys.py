@@ -119,6 +119,16 @@ def test_a_key_that_is_revoked_stays_so_and_changes_no_more(alice: Caller) -> No
     assert (refused.status_code, refused.json["code"]) == (409, "key_revoked")
 
 
+def test_a_key_that_has_expired_stays_so(alice: Caller, engine: Engine) -> None:
+    made = new_key(alice, expires_at=LATER)
+    with engine.begin() as connection:
+        ended = text("UPDATE api_key SET expires_at = now() WHERE public_id = :key")
+        connection.execute(ended, {"key": made["id"]})
+    for change in ({"name": "again"}, {"expires_at": None}, {"expires_at": LATER}):
+        refused = alice.patch(f"{KEYS}/{made['id']}", change)
+        assert (refused.status_code, refused.json["code"]) == (409, "key_expired")
+
+
 def test_name_and_end_of_a_key_are_changed_and_its_role_is_not(alice: Caller) -> None:
     made = new_key(alice)
     path = f"{KEYS}/{made['id']}"

@@ -101,6 +101,30 @@ def test_a_bulk_whose_time_was_over_goes_on_under_its_key_and_starts_nothing_twi
     assert len(alice.get("/api/v2/runs").json["items"]) == 3
 
 
+def test_a_bulk_that_is_refused_on_its_way_starts_nothing_twice_either(
+    alice: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b"):
+        alice.new_schedule(name=name)
+    body = {"action": "trigger", "filter": {"frequency": "daily"}}
+    obstruct, clear = OBSTACLES["rate_limited"]
+    execute(engine, *obstruct)
+    first = send_under_key(alice, body)
+    execute(engine, *clear)
+    with monkeypatch.context() as patch:
+        patch.setattr("shared.flow.bulk.MAX_BULK", 1)  # as if somebody had made many more meanwhile
+        refused = send_under_key(alice, body)
+    end_runs(engine)
+
+    second = send_under_key(alice, body)
+
+    assert results(first) == ["done", "refused"]
+    assert refused.status_code == 422
+    assert results(second) == ["done", "done"]
+    assert second.json["items"][0] == first.json["items"][0]
+    assert len(alice.get("/api/v2/runs").json["items"]) == 2
+
+
 @pytest.mark.parametrize("code", ["rate_limited", "database_busy"])
 def test_what_was_in_the_way_of_one_of_many_passes_under_the_same_key(
     alice: Caller, engine: Engine, code: str
@@ -130,8 +154,12 @@ def test_what_stays_refused_of_many_is_answered_as_before(alice: Caller) -> None
 
 def trigger_all(caller: Caller, ids: list[str]) -> TestResponse:
     """Trigger these, under the one key of a test."""
+    return send_under_key(caller, {"action": "trigger", "ids": ids})
+
+
+def send_under_key(caller: Caller, body: dict) -> TestResponse:
     headers = {"Authorization": f"Bearer {caller.key}", "Idempotency-Key": "k1"}
-    return caller.client.post(BULK, json={"action": "trigger", "ids": ids}, headers=headers)
+    return caller.client.post(BULK, json=body, headers=headers)
 
 
 def results(answer: TestResponse) -> list[str]:

@@ -20,11 +20,11 @@ def carol(app: Flask, issuer: Issuer) -> Person:
     return Person(app.test_client(), issuer)
 
 
-def home_of(caller: Caller, role: str, *, is_joined: bool = True) -> dict:
+def home_of(caller: Caller, role: str, **values: bool) -> dict:
     """Return a workspace as a caller of it should see it."""
     shown = caller.get("/api/v2/workspace").json
     told = {name: shown[name] for name in ("id", "slug", "name")}
-    return {**told, "role": role, "is_joined": is_joined}
+    return {**told, "role": role, "is_joined": True, "is_disabled": False, **values}
 
 
 def test_a_person_of_several_workspaces_finds_them_without_naming_one(
@@ -77,7 +77,11 @@ def test_what_was_removed_or_deleted_is_there_no_more(
     carol.join(mallory)
     [member] = alice.get(MEMBERS).json["items"]
     alice.delete(f"{MEMBERS}/{member['id']}")
-    assert carol.call(HOMES).json["workspaces"] == [home_of(mallory, "viewer")]
+    home = home_of(mallory, "viewer")
+    assert carol.call(HOMES).json["workspaces"] == [home]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace SET disabled_at = now()"))
+    assert carol.call(HOMES).json["workspaces"] == [{**home, "is_disabled": True}]
     with engine.begin() as connection:
         connection.execute(text("UPDATE workspace SET deleted_at = now()"))
     assert carol.call(HOMES).json["workspaces"] == []

@@ -96,13 +96,17 @@ def test_an_invitation_that_was_taken_back_joins_nobody(alice: Caller, carol: Pe
 
 
 def test_who_was_removed_does_not_come_back_by_an_older_invitation(
-    alice: Caller, carol: Person
+    alice: Caller, carol: Person, engine: Engine
 ) -> None:
     home = carol.join(alice)
     invite(alice, email=OTHER)
     remove(alice, EMAIL)
     moved = Person(carol.client, carol.issuer, {"email": OTHER})
     assert code_of(moved.call(home=home)) == UNKNOWN
+    # Nor does their asking keep anybody waiting.
+    with engine.begin() as holding:
+        holding.execute(text("SELECT FROM workspace FOR UPDATE"))
+        assert code_of(moved.call(home=home)) == UNKNOWN
     # Somebody else may have been meant.
     heir = Person(carol.client, carol.issuer, {"email": OTHER, "sub": "heir"})
     assert heir.call(home=home).status_code == 200

@@ -108,6 +108,7 @@ class Home(OwnWorkspace):
 
     role: Annotated[Role, Field(description="That the caller has there, or is invited to.")]
     is_joined: Annotated[bool, Field(description="False while it is an invitation.")]
+    is_disabled: Annotated[bool, Field(description="It serves nobody until it is enabled.")]
 
 
 @with_config(WHOLE)
