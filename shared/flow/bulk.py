@@ -240,11 +240,14 @@ def _foresee(
 def _append_refused(
     planner: Planner, principal: Principal, bulk: Bulk, items: Sequence[BulkItem]
 ) -> None:
-    """Add what was refused to the audit log, where what was done is with its own transaction."""
+    """Add what was refused to the audit log, where what was done is with its own transaction.
+
+    Trouble of the database refuses nobody, here as where one schedule is asked for.
+    """
     changes = [
         Change(f"{bulk.action}_schedule", ObjectKind.SCHEDULE, item.schedule, code=item.error.code)
         for item in items
-        if item.error is not None
+        if item.error is not None and not isinstance(item.error, TransientError)
     ]
     with single_statements(planner.engine) as connection:
         append_audit(connection, principal.workspace_id, principal.actor, *changes)

@@ -49,7 +49,10 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
-    """Whose an API key is, and the code of why it opens nothing; None if it is a live one."""
+    """Whose an API key is, and the code of why it opens nothing; None if it is a live one.
+
+    A code of its own: callers who change such a key are refused too, by another one.
+    """
 
     workspace_id: int
     actor: Actor
@@ -104,8 +107,8 @@ def holder_of_key(engine: Engine, key: ApiKey, origin: Origin) -> KeyHolder | No
         return None
     actor = Actor(ActorKind.API_KEY, row["name"], row["public_id"], origin)
     if row["revoked_at"] is not None:
-        return KeyHolder(row["workspace_id"], actor, "key_revoked")
-    return KeyHolder(row["workspace_id"], actor, "key_expired" if row["is_expired"] else None)
+        return KeyHolder(row["workspace_id"], actor, "own_key_revoked")
+    return KeyHolder(row["workspace_id"], actor, "own_key_expired" if row["is_expired"] else None)
 
 
 def home_of_key(engine: Engine, key: ApiKey) -> Home:

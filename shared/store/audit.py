@@ -1,7 +1,8 @@
 """The audit log: adding to it, and whether its chain holds."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from sqlalchemy import Connection, select
 
@@ -15,6 +16,11 @@ MOST_REFUSED = 60
 and keeps nobody else's out."""
 MOST_REFUSED_OF_ALL = 600
 """How many refusals of all callers of a workspace together are kept of a minute."""
+ENDED_KEY_CODES = frozenset({"own_key_revoked", "own_key_expired"})
+"""What refuses whoever shows a key that opens nothing any more, and nobody else."""
+MOST_REFUSED_OF_ENDED_KEYS = 10
+"""How many of those are kept of a minute, of all such keys of a workspace together and apart from
+its callers: nobody looks after such a key, and it may be tried for ever."""
 _MOST_NAME = 200
 _VERIFIED_AT_ONCE = 10_000
 
@@ -34,25 +40,28 @@ class Verdict:
 def append_audit(connection: Connection, workspace_id: int, actor: Actor, *changes: Change) -> None:
     """Add changes to the log, last of all in their transaction: the chain is locked from here on.
 
-    One statement for all of them. A change that changes nothing is left out. Refusals above
-    `MOST_REFUSED` or `MOST_REFUSED_OF_ALL` are counted; an entry of that caller tells how many they
-    were, before whatever is added to the log when the minute is over.
+    One statement for all of them, and others only where there are refusals, or some to be told of.
+    A change that changes nothing is left out. Refusals above `MOST_REFUSED`, `MOST_REFUSED_OF_ALL`
+    or, with `ENDED_KEY_CODES`, `MOST_REFUSED_OF_ENDED_KEYS` are counted; an entry of that caller
+    tells how many they were, after whatever is added to the log next when the minute is over.
     """
-    entries = [_entry(place, change) for place, change in enumerate(changes) if not change.is_none]
-    if not entries:
-        return
-    parameters = {
+    caller = {
         "workspace_id": workspace_id,
         "actor_kind": actor.kind,
         "actor_id": actor.id,
         "actor_name": actor.name[:_MOST_NAME],
+    }
+    kept = _without_excess(connection, caller, [one for one in changes if not one.is_none])
+    if not kept:
+        return
+    parameters = {
+        **caller,
         "address": actor.origin.address,
         "request_id": actor.origin.request_id,
-        "entries": to_records(entries),
-        "most_refused": MOST_REFUSED,
-        "most_refused_of_all": MOST_REFUSED_OF_ALL,
+        "entries": to_records([_entry(place, change) for place, change in enumerate(kept)]),
     }
-    connection.execute(load_sql("append_audit"), parameters)
+    if any(connection.execute(load_sql("append_audit"), parameters).scalars().all()):
+        connection.execute(load_sql("tell_refusals"), {"workspace_id": workspace_id})
 
 
 def verify_audit(connection: Connection, workspace_id: int) -> Verdict:
@@ -109,6 +118,29 @@ def _pages(connection: Connection, workspace_id: int) -> Iterator[Row]:
             return
         yield page
         after, after_hash = page["last_seq"], bytes(page["last_hash"])
+
+
+def _without_excess(
+    connection: Connection, caller: Mapping[str, object], changes: Sequence[Change]
+) -> Sequence[Change]:
+    """Return the changes without those refusals for which there is no room, and count these."""
+    codes = [change.code for change in changes if change.code is not None]
+    if not codes:
+        return changes
+    # Such a key is refused whatever it asks for: there is nothing else in the same call.
+    is_of_ended_key = not ENDED_KEY_CODES.isdisjoint(codes)
+    parameters = {
+        **caller,
+        "refusals": len(codes),
+        "is_of_ended_key": is_of_ended_key,
+        "most_refused": MOST_REFUSED,
+        "most_refused_of_all": (
+            MOST_REFUSED_OF_ENDED_KEYS if is_of_ended_key else MOST_REFUSED_OF_ALL
+        ),
+    }
+    room = connection.execute(load_sql("count_refusals"), parameters).scalar_one()
+    refusals = count(1)
+    return [change for change in changes if change.code is None or next(refusals) <= room]
 
 
 def _entry(place: int, change: Change) -> dict[str, object]:

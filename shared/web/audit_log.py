@@ -16,11 +16,11 @@ from shared.store.audit_pages import list_audit, snapshot_for
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
 from shared.web.exports import Pages, streamed
+from shared.web.log_places import Instant, LogCursor, decode_place, encode_place
 from shared.web.operations import Answers, Takes
 from shared.web.present import instant
 from shared.web.queries import Limit, Query
 from shared.web.routes import Routes
-from shared.web.run_queries import Instant, RunCursor, decode_place, encode_place
 from shared.web.shapes.audit import AuditEntries
 
 routes = Routes("audit_log", "/api/v2/audit-log", tag="Workspace")
@@ -51,7 +51,7 @@ class AuditPageQuery(AuditQuery):
     """Which entries, and which page of them."""
 
     limit: Limit = _DEFAULT_LIMIT
-    cursor: RunCursor | None = None
+    cursor: LogCursor | None = None
 
 
 @routes.on(

@@ -9,10 +9,11 @@ from shared.errors import NotFoundError
 from shared.store.engine import single_statements
 from shared.store.run_pages import find_scope, list_runs, snapshot_for
 from shared.web.auth import principal, wiring
+from shared.web.log_places import decode_place, encode_place
 from shared.web.operations import Answers, Link, Takes
 from shared.web.present import present_run
 from shared.web.routes import Routes
-from shared.web.run_queries import HistoryQuery, RunsQuery, decode_place, encode_place, filter_of
+from shared.web.run_queries import HistoryQuery, RunsQuery, filter_of
 from shared.web.shapes.runs import Runs
 
 routes = Routes("run_lists", "/api/v2/runs", tag="Runs")

@@ -1,4 +1,4 @@
-"""Which runs a request asks for: filters of lists and exports, and the cursor of their order."""
+"""Which runs a request asks for: filters of lists and exports."""
 
 import uuid
 from typing import Annotated, Literal
@@ -6,26 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from shared.domain.instants import parse_instant
-from shared.domain.log_place import LogPlace
 from shared.domain.run import RunStatus, TriggerType
 from shared.domain.run_filter import RunFilter
-from shared.web.cursors import (
-    decode_cursor,
-    encode_cursor,
-    read_cursor,
-    to_instant,
-    to_number,
-)
+from shared.web.log_places import Instant, LogCursor
 from shared.web.queries import Limit, Query
 
 _DEFAULT_LIMIT = 50
-
-Instant = Annotated[str, StringConstraints(max_length=40)]
-RunCursor = Annotated[
-    str,
-    StringConstraints(max_length=64),
-    Field(description="`next_cursor` of the page before, as it came."),
-]
 
 
 class HistoryQuery(Query):
@@ -37,7 +23,7 @@ class HistoryQuery(Query):
     since: Annotated[Instant, Field(description="Written at this instant or later.")] | None = None
     until: Annotated[Instant, Field(description="Written before this instant.")] | None = None
     limit: Limit = _DEFAULT_LIMIT
-    cursor: RunCursor | None = None
+    cursor: LogCursor | None = None
 
 
 class RunsQuery(HistoryQuery):
@@ -75,18 +61,3 @@ def filter_of(query: HistoryQuery | ExportQuery, *, schedule: uuid.UUID | None =
         since=None if query.since is None else parse_instant(query.since, "since"),
         until=None if query.until is None else parse_instant(query.until, "until"),
     )
-
-
-def encode_place(place: LogPlace | None) -> str | None:
-    """Return the opaque text for a place, or None for none."""
-    return None if place is None else encode_cursor(to_number(place.created_at), place.key)
-
-
-def decode_place(cursor: str | None) -> LogPlace | None:
-    """Return the place that a cursor stands for; raise `InvalidInputError` if it is none."""
-    return read_cursor(cursor, _place)
-
-
-def _place(cursor: str) -> LogPlace:
-    created_at, key = decode_cursor(cursor, 2)
-    return LogPlace(to_instant(created_at), key)

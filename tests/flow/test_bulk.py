@@ -37,6 +37,13 @@ def codes(items: list[BulkItem]) -> list[str | None]:
     return [None if item.error is None else item.error.code for item in items]
 
 
+def refusals(engine: Engine) -> list[str]:
+    """Return the codes of what the audit log has as refused."""
+    query = text("SELECT code FROM audit_log WHERE outcome = 'refused' ORDER BY seq")
+    with engine.connect() as connection:
+        return list(connection.execute(query).scalars())
+
+
 @pytest.mark.parametrize("is_dry_run", [True, False])
 def test_each_schedule_is_answered_by_itself_and_strangers_are_not_found(
     engine: Engine, planner: Planner, paused: PausedQueue, tenant: Tenant, is_dry_run: bool
@@ -161,6 +168,20 @@ def test_a_schedule_that_is_locked_is_told_and_harms_no_other(
         )
     assert codes(items) == [None, "database_busy", None]
     assert [item.result for item in items].count(BulkResult.DONE) == 2
+    assert refusals(engine) == []
+
+
+def test_a_refusal_is_in_the_audit_log_also_that_of_the_rate(
+    engine: Engine, planner: Planner, paused: PausedQueue, tenant: Tenant
+) -> None:
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace SET manual_triggers_per_minute = 1"))
+    ids = [manual(engine, tenant)["public_id"] for _ in range(2)]
+
+    items = act(planner, tenant, Bulk(BulkAction.TRIGGER), ids[0], uuid4(), ids[1])
+
+    assert refusals(engine) == ["not_found", "rate_limited"]
+    assert codes(items)[1:] == ["not_found", "rate_limited"]
 
 
 def test_what_is_left_when_the_database_is_gone_is_told_as_not_tried(

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from shared.domain.audit import Actor, ActorKind, Change, ObjectKind
-from shared.store.audit import MOST_REFUSED, MOST_REFUSED_OF_ALL, append_audit, verify_audit
+from shared.store.audit import (
+    ENDED_KEY_CODES,
+    MOST_REFUSED,
+    MOST_REFUSED_OF_ALL,
+    MOST_REFUSED_OF_ENDED_KEYS,
+    append_audit,
+    verify_audit,
+)
 from shared.store.engine import create_engine_for, single_statements
 from shared.store.rows import Row
 from shared.store.tenancy import speaking_for
@@ -96,7 +104,62 @@ def test_all_callers_together_are_bounded_too_and_each_is_told_of(
     assert _told(engine, workspace) == {"bob": 1, "": 3}
 
 
-def test_what_was_left_out_is_told_by_an_entry_of_its_caller_before_the_next_of_anybody(
+@pytest.mark.parametrize("code", sorted(ENDED_KEY_CODES))
+def test_keys_that_ended_are_bounded_together_and_keep_no_callers_refusals_out(
+    engine: Engine, api: Engine, workspace: int, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ALL", 12)
+    keys = [Actor(ActorKind.API_KEY, f"old {n}", UUID(int=10 + n)) for n in range(10)]
+    for key in keys:
+        _append(api, workspace, key, replace(REFUSED, code=code), 2)
+    _append(api, workspace, BOB, REFUSED, 12)
+    names = [row["actor_name"] for row in _entries(engine, workspace)]
+    kept = [key.name for key in keys[: MOST_REFUSED_OF_ENDED_KEYS // 2] for _ in range(2)]
+    assert names == kept + ["bob"] * 12
+
+    _later(engine)
+    _append(api, workspace, ALICE, DONE)
+    assert _told(engine, workspace) == {key.name: 2 for key in keys[len(kept) // 2 :]}
+
+
+def test_callers_keep_no_refusals_of_keys_that_ended_out(
+    engine: Engine, api: Engine, workspace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ALL", 12)
+    _append(api, workspace, BOB, REFUSED, 13)
+    _append(api, workspace, ALICE, replace(REFUSED, code=min(ENDED_KEY_CODES)))
+    assert [row["actor_name"] for row in _entries(engine, workspace)][12:] == ["alice"]
+
+
+def test_what_is_told_of_refusals_takes_no_room_from_others(
+    engine: Engine, api: Engine, workspace: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ENDED_KEYS", 0)
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ALL", 2)
+    for number in range(3):
+        key = Actor(ActorKind.API_KEY, "old", UUID(int=10 + number))
+        _append(api, workspace, key, replace(REFUSED, code="own_key_expired"))
+    _later(engine)
+    _append(api, workspace, ALICE, DONE)
+    _append(api, workspace, BOB, REFUSED, 2)
+    names = [row["actor_name"] for row in _entries(engine, workspace)]
+    assert names == ["alice", "old", "old", "old", "bob", "bob"]
+
+
+def test_a_change_is_one_statement_while_there_is_nothing_to_tell(
+    engine: Engine, api: Engine, workspace: int
+) -> None:
+    _append(api, workspace, BOB, REFUSED, MOST_REFUSED + 1)
+    statements: list[object] = []
+    event.listen(api, "before_cursor_execute", lambda *told: statements.append(told))
+    _append(api, workspace, ALICE, DONE)
+    assert len(statements) == 1
+    _later(engine)
+    _append(api, workspace, ALICE, DONE, 2)
+    assert len(statements) == 1 + 2 + 1
+
+
+def test_what_was_left_out_is_told_by_an_entry_of_its_caller_after_the_next_of_anybody(
     engine: Engine, api: Engine, workspace: int
 ) -> None:
     _append(api, workspace, BOB, REFUSED, MOST_REFUSED + 7)
@@ -104,7 +167,7 @@ def test_what_was_left_out_is_told_by_an_entry_of_its_caller_before_the_next_of_
     assert _told(engine, workspace) == {}, "the minute is not over"
     _later(engine)
     _append(api, workspace, ALICE, DONE)
-    told, last = _entries(engine, workspace)[-2:]
+    last, told = _entries(engine, workspace)[-2:]
     assert (told["actor_kind"], told["actor_id"], told["actor_name"]) == ("member", BOB.id, "bob")
     assert (told["outcome"], told["code"]) == ("refused", "too_many_refusals")
     assert told["after"]["left_out"] == 7

@@ -23,9 +23,9 @@ def items(caller: Caller, query: str) -> list[dict]:
 
 
 SHUT_OUT = [
-    ("revoked_at = now()", 401, "unauthenticated", "key_revoked"),
-    ("expires_at = now()", 401, "unauthenticated", "key_expired"),
-    ("revoked_at = now(), expires_at = now()", 401, "unauthenticated", "key_revoked"),
+    ("revoked_at = now()", 401, "unauthenticated", "own_key_revoked"),
+    ("expires_at = now()", 401, "unauthenticated", "own_key_expired"),
+    ("revoked_at = now(), expires_at = now()", 401, "unauthenticated", "own_key_revoked"),
 ]
 
 
@@ -93,12 +93,13 @@ def test_a_change_in_a_workspace_that_is_disabled_is_in_its_log_and_none_in_a_de
     assert len(refusals()) == 1
 
 
-def test_a_key_that_ended_is_bounded_as_any_caller_and_tells_nothing_of_its_prefix(
-    alice: Caller, bob: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("ending", ["revoked_at", "expires_at"])
+def test_a_key_that_ended_is_bounded_and_tells_nothing_of_its_prefix(
+    alice: Caller, bob: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    monkeypatch.setattr("shared.store.audit.MOST_REFUSED", 2)
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ENDED_KEYS", 2)
     with engine.begin() as connection:
-        connection.execute(text("UPDATE api_key SET revoked_at = now() WHERE name = 'bob'"))
+        connection.execute(text(f"UPDATE api_key SET {ending} = now() WHERE name = 'bob'"))
     guess = replace(bob, key=bob.key[:-1] + ("0" if bob.key[-1] != "0" else "1"))
     assert guess.delete(f"{CONNECTORS}/{NOT_THERE}").status_code == 401
     assert items(alice, "outcome=refused") == []
@@ -112,3 +113,18 @@ def test_a_key_that_ended_is_bounded_as_any_caller_and_tells_nothing_of_its_pref
     alice.new_connector()
     [told] = items(alice, "action=leave_out_refusals")
     assert (told["actor"]["name"], told["after"]["left_out"]) == ("bob", 2)
+
+
+def test_who_is_refused_to_change_a_key_that_ended_takes_no_room_from_such_keys(
+    alice: Caller, bob: Caller, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.store.audit.MOST_REFUSED_OF_ENDED_KEYS", 1)
+    query = text("UPDATE api_key SET revoked_at = now() WHERE name = 'bob' RETURNING public_id")
+    with engine.begin() as connection:
+        key = connection.execute(query).scalar_one()
+    for _ in range(2):
+        answer = alice.patch(f"/api/v2/workspace/api-keys/{key}", {"name": "bobby"})
+        assert (answer.status_code, answer.json["code"]) == (409, "key_revoked")
+    bob.delete(f"{CONNECTORS}/{NOT_THERE}")
+    told = [(one["actor"]["name"], one["code"]) for one in items(alice, "outcome=refused")]
+    assert told == [("bob", "own_key_revoked"), *[("alice", "key_revoked")] * 2]

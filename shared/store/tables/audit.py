@@ -75,8 +75,8 @@ audit_head = Table(
     PrimaryKeyConstraint("workspace_id"),
 )
 
-# How many refusals of a caller were left out of the log since it last told so. Written and taken
-# away by shared/store/sql/append_audit.sql.
+# How many refusals of a caller were left out of the log since it last told so. Written by
+# shared/store/sql/count_refusals.sql, taken away by tell_refusals.sql.
 refusals_left_out = Table(
     "refusals_left_out",
     metadata,
