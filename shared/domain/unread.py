@@ -17,7 +17,8 @@ NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 _FIRST_WAIT = timedelta(minutes=15)
 _SELDOM = timedelta(hours=1)
-"""How often one looks at what waits for a person. Whoever lets it run again is heard at once."""
+"""How often one looks at what may not run, or waits for a start far off. Whoever lets it run again
+is heard at once."""
 _LONGEST_WAIT_AFTER = MOST_RUNS - 1
 """Runs after which the waits between further ones grow no more."""
 _FOR_A_PERSON = frozenset(
@@ -37,6 +38,7 @@ class Obstacle(StrEnum):
     - AUTHORIZATION: nobody has authorized the connector, or it lost its authorization.
     - CONNECTOR_DISABLED, SCHEDULE_DISABLED, PAUSED: somebody set it so.
     - BLACKOUT: a window of the workspace that has no end.
+    - BACK_OFF: runs for it failed, and the next one waits as long as they have earned.
     """
 
     AUTHORIZATION = "authorization"
@@ -44,6 +46,7 @@ class Obstacle(StrEnum):
     SCHEDULE_DISABLED = "schedule_disabled"
     PAUSED = "paused"
     BLACKOUT = "blackout"
+    BACK_OFF = "back_off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +104,19 @@ def decide_look(unread: Unread, now: datetime) -> datetime | None:
     if unread.obstacle is not None:
         return _while_it_may_not_run(unread, now)
     if unread.read_from is not None:
-        return max(unread.read_from, now) + LOOK_AFTER
+        return look_after_start(unread.read_from, now)
     if unread.runs == 0 or unread.last_ended_at is None or not unread.last_shortfalls:
         return None
     follows_at = unread.last_ended_at + _wait(unread, unread.last_ended_at)
     return _after_a_shortfall(unread, follows_at, now)
+
+
+def look_after_start(starts_at: datetime, now: datetime) -> datetime:
+    """Return when to look whether a run has read it: soon after its start.
+
+    At least once an hour, as somebody may cancel one that waits long.
+    """
+    return min(max(starts_at, now), now + _SELDOM) + LOOK_AFTER
 
 
 def _while_it_may_not_run(unread: Unread, now: datetime) -> datetime:
@@ -121,7 +132,7 @@ def _after_a_shortfall(unread: Unread, follows_at: datetime, now: datetime) -> d
     if not unread.is_news and unread.runs >= MOST_RUNS:
         return NEVER
     if not unread.is_news and unread.last_shortfalls <= _FOR_A_PERSON:
-        return now + _SELDOM
+        return NEVER
     return follows_at if follows_at > now else None
 
 

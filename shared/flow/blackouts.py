@@ -35,6 +35,7 @@ from shared.store.blackouts import (
 from shared.store.rows import Row
 from shared.store.runs import move_starts, runs_yet_to_start
 from shared.store.ticks import as_of
+from shared.store.unread import look_soon
 from shared.store.violations import violation_of
 from shared.store.workspaces import lock_workspace
 
@@ -101,6 +102,8 @@ def delete_blackout_window(
             raise NotFoundError("There is no such blackout window.")
         premise(row)
         planned = _replan(connection, planner, principal, at)
+        # A window without an end kept runs for what sources reported from being written at all.
+        look_soon(connection, principal.workspace_id, at)
         change = window_change("delete_blackout_window", row, None)
         append_change(connection, principal, change)
     enqueue_planned(planner, principal, planned, at)
@@ -128,13 +131,17 @@ def _replan(connection: Connection, planner: Planner, principal: Principal, now:
 
 
 def _move_starts(connection: Connection, workspace_id: int, now: datetime) -> int:
-    """Move the starts of runs that spread or a window delayed; return how many moved."""
+    """Move the starts of runs that spread or a window delayed; return how many moved.
+
+    A run for what a source reported is due at once.
+    """
     windows = windows_of(connection, [workspace_id]).get(workspace_id, ())
     starts: dict[int, datetime] = {}
     for run in runs_yet_to_start(connection, workspace_id, now=now, page=_PAGE):
         spread = timedelta(seconds=run["spread_seconds"])
         offset = spread_offset(run["connector_public_id"], spread)
-        start = free_start(windows, _due_at(run, windows) + offset, now)
+        due_at = now if run["period_at"] is None else _due_at(run, windows) + offset
+        start = free_start(windows, due_at, now)
         if start is not None and start != run["not_before_at"]:
             starts[run["id"]] = start
     return move_starts(connection, starts, now=now) if starts else 0

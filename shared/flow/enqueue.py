@@ -59,6 +59,8 @@ def enqueue_due(
     Runs that waited for a place while their connector was busy are skipped before. Runs whose task
     was never confirmed come first: their dispatcher was cut off in between.
     """
+    if not has_time():
+        return EnqueueReport(is_complete=False)
     with single_statements(engine) as connection:
         skip_overlapping(connection, now=now, page=_PAGE)
         forgotten = runs_wanting_a_task(

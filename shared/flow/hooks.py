@@ -151,9 +151,6 @@ class _Reception:
             obstacle = _obstacle(facts)
             if obstacle is not None:
                 return self._put_off(obstacle)
-            if facts["is_failing"]:
-                # A source that cannot be read is not asked once a report: the dispatcher does it.
-                return _ACCEPTED
             # The workspace is held before the endpoint, as whoever deletes the connector does; so
             # all of it is done again, and a message is remembered only together with its run.
             transaction.rollback()
@@ -171,7 +168,7 @@ class _Reception:
             obstacle = None
             if not facts["is_covered"]:
                 obstacle = _obstacle(facts)
-                if obstacle is None and not facts["is_failing"]:
+                if obstacle is None:
                     obstacle = self._write(connection, facts)
         if obstacle is not None:
             return self._put_off(obstacle)
@@ -238,9 +235,13 @@ _SEEN = HookReceipt(HookResult.SEEN)
 
 
 def _obstacle(facts: Row) -> Obstacle | None:
-    return obstacle_of(
+    obstacle = obstacle_of(
         facts["connector_status"],
         facts["paused_until"],
         facts["at"],
         is_enabled=facts["is_enabled"],
     )
+    if obstacle is None and facts["is_failing"]:
+        # A source that cannot be read is not asked once a report: the dispatcher does it.
+        return Obstacle.BACK_OFF
+    return obstacle

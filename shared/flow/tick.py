@@ -74,7 +74,7 @@ def run_tick(
     # What is due has its tasks by now, so that no scheduled run waits for a look at what was
     # reported; the runs of reports get theirs in the same tick while there is time.
     reported = start_unread(engine, at, lambda: has_time(_SHARE_THROUGH_REPORTS))
-    if reported or not enqueued.is_complete:
+    if not _is_refused(enqueued) and (reported or not enqueued.is_complete):
         more = enqueue_due(engine, queue, at, look_ahead, has_time, patience)
         enqueued = _sum(enqueued, more)
     prune(engine, at, lambda: has_time(_SHARE_THROUGH_PRUNING))
@@ -87,6 +87,11 @@ def run_tick(
         complete_tick(connection, tick_id, report, at + took, took)
     _announce(report, took)
     return report
+
+
+def _is_refused(report: EnqueueReport) -> bool:
+    """Tell whether Cloud Tasks took nothing: then the next tick asks again."""
+    return report.failures > 0 and report.enqueued == 0
 
 
 def _sum(first: EnqueueReport, second: EnqueueReport) -> EnqueueReport:

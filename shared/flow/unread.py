@@ -2,7 +2,7 @@
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
@@ -32,10 +32,14 @@ from shared.store.unread import (
     look_again,
     wait_briefly,
 )
+from shared.store.violations import violation_of
 from shared.store.workspaces import lock_workspace_state
 
 _log = logging.getLogger(__name__)
 _PAGE = 500
+_PORTION = 50
+"""Of the changes of a workspace, while which others wait for it."""
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +62,9 @@ def start_unread(engine: Engine, now: datetime, has_time: Callable[[], bool]) ->
     while is_more and has_time():
         due = _due(engine, now, troubled)
         is_more = len(due) == _PAGE
-        by_workspace: defaultdict[int, list[int]] = defaultdict(list)
-        for row in due:
-            by_workspace[row["workspace_id"]].append(row["connector_id"])
-        for workspace_id, connectors in by_workspace.items():
+        for workspace_id, connectors in _portions(due):
+            if workspace_id in troubled:
+                continue
             if not has_time():
                 break
             try:
@@ -87,8 +90,8 @@ def write_webhook_run(
     runs: int,
     detail: Mapping[str, object],
     now: datetime,
-) -> None:
-    """Write a run that reads what a source reported, the `runs`th for it.
+) -> bool:
+    """Write a run that reads what a source reported, the `runs`th for it; False if one waits.
 
     `facts` are of its connector; `detail` is what the timeline says of it. The caller holds the
     workspace.
@@ -105,7 +108,7 @@ def write_webhook_run(
         "not_before_at": starts_at,
         "max_attempts": facts["max_attempts"],
     }
-    insert_webhook_run(connection, values, runs=runs, detail=detail, now=now)
+    return insert_webhook_run(connection, values, runs=runs, detail=detail, now=now)
 
 
 def _due(engine: Engine, now: datetime, troubled: Collection[int]) -> Sequence[Row]:
@@ -115,6 +118,15 @@ def _due(engine: Engine, now: datetime, troubled: Collection[int]) -> Sequence[R
     except SQLAlchemyError as error:
         _log_failed(error, None)
         return ()
+
+
+def _portions(due: Sequence[Row]) -> Iterator[tuple[int, Sequence[int]]]:
+    by_workspace: defaultdict[int, list[int]] = defaultdict(list)
+    for row in due:
+        by_workspace[row["workspace_id"]].append(row["connector_id"])
+    for workspace_id, connectors in by_workspace.items():
+        for start in range(0, len(connectors), _PORTION):
+            yield workspace_id, connectors[start : start + _PORTION]
 
 
 def _is_away(error: Exception) -> bool:
@@ -144,8 +156,9 @@ def _look(
         look_at = decide_look(unread, now)
         if look_at is None and starts_at is not None:
             runs, detail = unread.next_run, {"reported_at": row["reported_at"].isoformat()}
-            write_webhook_run(connection, row, starts_at, runs=runs, detail=detail, now=now)
-            written += 1
+            written += write_webhook_run(
+                connection, row, starts_at, runs=runs, detail=detail, now=now
+            )
         elif look_at is not None:
             looks[row["connector_id"]] = look_at
         if has_failed_for_good(unread, look_at):
@@ -188,9 +201,11 @@ def _log_failing(workspace_id: int, unread: Unread) -> None:
 
 
 def _log_failed(error: Exception, workspace_id: int | None) -> None:
+    is_busy = isinstance(error, DBAPIError) and violation_of(error).sqlstate == _LOCK_NOT_AVAILABLE
     log_event(
         _log,
-        logging.ERROR,
+        # Somebody holds the workspace for longer than is waited; the next tick looks again.
+        logging.INFO if is_busy else logging.ERROR,
         "unread_failed",
         "Runs for what sources reported could not be written",
         workspace_id=workspace_id,

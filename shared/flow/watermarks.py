@@ -17,6 +17,7 @@ from shared.flow.sources import type_of
 from shared.flow.trigger import RunActiveError
 from shared.store.connectors import lock_connector
 from shared.store.rows import Row
+from shared.store.unread import begin_anew
 from shared.store.watermarks import (
     delete_watermark,
     find_reading_run,
@@ -52,6 +53,8 @@ def set_watermark(
 ) -> Sequence[Row]:
     """Let the next sync of a stream start at a cursor value, itself included.
 
+    What its source reported and runs could not read is read soon: a stream that was stuck may not
+    be any more.
     `value` is as the API shows one; `type_name` is one of `CURSOR_TYPES`, by default that of the
     watermark that is there. Returns all watermarks of the connector. Raises `InvalidInputError`,
     `NotFoundError`, `RunActiveError` while a run reads, and what `premise` does, which is called
@@ -69,6 +72,7 @@ def set_watermark(
         wanted = type_name or (None if before is None else before["type"])
         written = _written(value, wanted, before)
         put_watermark(connection, workspace_id, row["id"], stream, cursor=cursor, value=written)
+        begin_anew(connection, row["id"])
         marks = list_watermarks(connection, workspace_id, row["id"])
         after = {"cursor": cursor, "value": written}
         change = watermark_change("set_watermark", row, stream, mark, after)
@@ -94,6 +98,7 @@ def reset_stream(
         premise(marks)
         if not delete_watermark(connection, row["id"], stream):
             raise NotFoundError("There is no watermark of such a stream: it is read as a whole.")
+        begin_anew(connection, row["id"])
         before = next((mark for mark in marks if mark["stream"] == stream), None)
         change = watermark_change("reset_watermark", row, stream, before, None)
         append_change(connection, principal, change)

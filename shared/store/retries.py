@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, case, func, insert, select
 
 from shared.store.rows import Row
 from shared.store.tables import sync_log, sync_log_event, workspace_connector
@@ -25,6 +25,8 @@ def find_repeatable(connection: Connection, workspace_id: int, run: UUID) -> Row
                 sync_log.c.last_period_at,
                 sync_log.c.period_at,
                 sync_log.c.nominal_at,
+                # Its attempts were each about the instant since which it read.
+                case((sync_log.c.trigger_type == "webhook", sync_log.c.reading_since)),
                 sync_log.c.created_at,
             ).label("nominal_at"),
             workspace_connector.c.public_id.label("connector_public_id"),

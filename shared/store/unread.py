@@ -4,9 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, select, text
+from sqlalchemy import Connection, delete, select, text, update
 
-from shared.domain.unread import LOOK_AFTER
+from shared.domain.unread import NEVER, look_after_start
 from shared.store.rows import Row, to_json, to_records
 from shared.store.sql import load_sql
 from shared.store.tables import unread_change
@@ -63,9 +63,30 @@ def insert_webhook_run(
 
     False if one waits already that did not start.
     """
-    more = {"runs": runs, "look_after": LOOK_AFTER, "detail": to_json(detail), "now": now}
+    look_at = look_after_start(values["not_before_at"], now)
+    more = {"runs": runs, "look_at": look_at, "detail": to_json(detail), "now": now}
     rows = connection.execute(load_sql("insert_webhook_run"), {**values, **more})
     return rows.one_or_none() is not None
+
+
+def begin_anew(connection: Connection, connector_id: int) -> None:
+    """Let the dispatcher look at what is unread of a connector as if no run for it had failed."""
+    query = update(unread_change).where(unread_change.c.connector_id == connector_id)
+    connection.execute(query.values(look_at=unread_change.c.reported_at, runs=0))
+
+
+def look_soon(connection: Connection, workspace_id: int, now: datetime) -> None:
+    """Let the dispatcher look at `now` at what is unread of a workspace.
+
+    What waits for a report or a person goes on waiting, and so do the waits after failures.
+    """
+    query = (
+        update(unread_change)
+        .where(unread_change.c.workspace_id == workspace_id)
+        .where(unread_change.c.look_at > now)
+        .where(unread_change.c.look_at < NEVER)
+    )
+    connection.execute(query.values(look_at=now))
 
 
 def forget_unread(connection: Connection, connector_id: int) -> None:

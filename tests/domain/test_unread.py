@@ -44,6 +44,11 @@ def test_a_run_that_will_read_it_is_looked_at_after_its_start(start: datetime) -
     assert decide_look(replace(FRESH, read_from=start), NOON) == max(start, NOON) + LOOK_AFTER
 
 
+def test_a_run_that_waits_long_is_looked_at_once_an_hour() -> None:
+    put_off = replace(FRESH, read_from=NOON + 9 * HOUR)
+    assert decide_look(put_off, NOON) == NOON + HOUR + LOOK_AFTER
+
+
 @pytest.mark.parametrize("obstacle", Obstacle)
 def test_what_waits_for_a_person_is_looked_at_seldom(obstacle: Obstacle) -> None:
     assert decide_look(replace(FRESH, obstacle=obstacle), NOON) == NOON + HOUR
@@ -101,7 +106,7 @@ def test_neighbours_that_failed_together_do_not_come_back_together() -> None:
 )
 def test_a_failure_that_a_person_has_to_mend_is_not_repeated(reasons: set[str]) -> None:
     failed = replace(FRESH, runs=1, last_shortfalls=frozenset(reasons))
-    assert decide_look(failed, NOON + 24 * HOUR) == NOON + 25 * HOUR
+    assert decide_look(failed, NOON + 24 * HOUR) == NEVER
     # One stream that may be back is enough, and so is a report: the source may be mended.
     assert decide_look(replace(failed, last_shortfalls=AWAY | reasons), NOON + 24 * HOUR) is None
     assert decide_look(replace(failed, is_news=True), NOON + 24 * HOUR) is None

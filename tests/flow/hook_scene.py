@@ -57,6 +57,15 @@ class Scene:
         _, *whose = self.whose
         return trigger_schedule(self.engine, lambda: self.paused.queue, *whose)
 
+    def let_start(self, now: datetime) -> None:
+        """Let what was asked for by hand start then, and not by the database's clock."""
+        with self.engine.begin() as connection:
+            query = text(
+                "UPDATE workspace_connector_sync_log SET not_before_at = :at"
+                " WHERE status = 'scheduled'"
+            )
+            connection.execute(query, {"at": now})
+
     def cancel(self, now: datetime) -> None:
         """Cancel the newest run."""
         run = self.runs()[-1]["workspace_connector_sync_log_id"]
@@ -88,6 +97,12 @@ class Scene:
         """Return when the dispatcher looks at what is unread."""
         with self.engine.connect() as connection:
             query = text("SELECT look_at FROM unread_change WHERE connector_id = :c")
+            return connection.execute(query, {"c": self.schedule["connector_id"]}).scalar_one()
+
+    def unread_since(self) -> datetime:
+        """Return since when something is unread."""
+        with self.engine.connect() as connection:
+            query = text("SELECT unread_since FROM unread_change WHERE connector_id = :c")
             return connection.execute(query, {"c": self.schedule["connector_id"]}).scalar_one()
 
     def has_unread(self) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from infra.local.cloud_tasks.faults import Fault
+from shared.flow.enqueue import EnqueueReport, enqueue_due
 from shared.flow.tick import run_tick
 from shared.store.ticks import TickReport
 from tests.factories import at, events_of, make_schedule, make_tenant, runs_of, set_mark
@@ -243,6 +244,45 @@ def test_a_task_that_cloud_tasks_refused_is_made_by_a_later_tick(
     assert (report.enqueued, report.enqueue_failures) == (0, 1)
     [run] = runs_of(engine, schedule["id"])
     assert run["status"] == "scheduled"
+    assert run["enqueued_at"] is None
+
+
+def test_a_tick_of_which_cloud_tasks_takes_nothing_asks_no_second_time(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    tenant = make_tenant(engine)
+    make_schedule(engine, tenant, cron_expression="0 2 * * *", from_instant=at("01:00"))
+    reported = make_schedule(engine, tenant, frequency="realtime", cron_expression=None)
+    with engine.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO unread_change (connector_id, workspace_id, reported_at, look_at)"
+                " VALUES (:c, :w, :at, :at)"
+            ),
+            {"c": reported["connector_id"], "w": tenant.workspace_id, "at": at("01:59")},
+        )
+    paused.client.delete_queue(name=paused.scheduled)
+
+    report = tick(engine, paused, at("02:00"))
+
+    assert (report.enqueued, report.enqueue_failures) == (0, 1)
+    assert [run["enqueued_at"] for run in runs_of(engine, reported["id"])] == [None]
+
+
+def test_when_the_time_is_over_no_forgotten_task_is_made(
+    engine: Engine, paused: PausedQueue
+) -> None:
+    schedule = make_schedule(
+        engine, make_tenant(engine), cron_expression="0 2 * * *", from_instant=at("00:00")
+    )
+    tick(engine, paused, at("01:59"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace_connector_sync_log SET enqueued_at = NULL"))
+
+    report = enqueue_due(engine, paused.queue, at("01:59:45"), LOOK_AHEAD, lambda: False)
+
+    assert report == EnqueueReport(is_complete=False)
+    [run] = runs_of(engine, schedule["id"])
     assert run["enqueued_at"] is None
 
 

@@ -1,13 +1,15 @@
 """Whatever was accepted is read by a run that began after it, whatever became of others."""
 
 import threading
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from shared.clock import utc_now
 from shared.connectors.base import SyncResult
-from shared.errors import TransientError
+from shared.errors import PermanentError, TransientError
 from shared.flow.attempt import AttemptResult
 from shared.flow.pause import pause_schedule, resume_schedule
 from shared.flow.retire import (
@@ -200,6 +202,49 @@ def test_a_schedule_shows_that_something_was_reported_until_it_is_read(scene: Sc
     assert shown() == NOON
     scene.work(NOON + WINDOW)
     assert shown() is None
+
+
+def test_a_run_for_a_report_is_about_the_instant_at_which_it_begins_to_read(scene: Scene) -> None:
+    scene.report()
+    scene.script.raises(TransientError("The source is away."))
+    scene.work(NOON + 24 * HOUR)
+    scene.script.behaviour = lambda *_: replace(moved(), positions={"flight": {"row": 1}})
+    scene.work(NOON + 25 * HOUR)
+    scene.script.behaviour = lambda *_: moved()
+    scene.work(NOON + 26 * HOUR)
+
+    # A slice after the first is about that of the first.
+    hours = [request.period_at - NOON for request in scene.script.requests]
+    assert hours == [24 * HOUR, 25 * HOUR, 25 * HOUR]
+    assert scene.fates() == [("success", None)]
+
+
+def test_a_retry_of_a_run_for_a_report_is_about_the_same_instant(scene: Scene) -> None:
+    scene.report()
+    scene.script.raises(PermanentError("No such table."))
+    scene.work(NOON + 24 * HOUR)
+    scene.retry()
+    scene.work(utc_now() + MINUTE)
+
+    assert [one.period_at for one in scene.script.requests] == [NOON + 24 * HOUR] * 2
+
+
+def test_a_change_is_unread_since_its_first_report_or_the_run_that_read_those_before(
+    scene: Scene,
+) -> None:
+    for n in range(2):
+        scene.report(NOON + n * SECOND)
+    assert scene.unread_since() == NOON
+
+    def read(*_: object) -> SyncResult:
+        for n in range(2):
+            scene.report(NOON + WINDOW + (n + 1) * SECOND)
+        return moved()
+
+    scene.script.behaviour = read
+    scene.work(NOON + WINDOW)
+
+    assert scene.unread_since() == NOON + WINDOW
 
 
 @pytest.mark.parametrize("what", ["schedule", "connector", "workspace"])

@@ -9,8 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from shared.connectors.base import StreamFailure, SyncResult
-from shared.domain.unread import MOST_RUNS, NEVER
+from shared.domain.unread import MOST_RUNS, NEVER, Obstacle
 from shared.errors import PermanentError, TransientError
+from shared.flow.hooks import HookReceipt, HookResult
+from shared.flow.watermarks import reset_stream, set_watermark
 from shared.logs import fields_of
 from tests.flow.hook_scene import Scene
 from tests.flow.hooking import NOON, WINDOW
@@ -123,9 +125,7 @@ def test_the_success_of_a_retry_leaves_what_was_reported_to_a_run_at_the_next_ti
     once.work(NOON + WINDOW)
     assert once.look(NOON + 2 * MINUTE) == 0
     once.retry()
-    with once.engine.begin() as connection:
-        query = text("UPDATE workspace_connector_sync_log SET not_before_at = :at")
-        connection.execute(query, {"at": NOON + 3 * MINUTE})
+    once.let_start(NOON + 3 * MINUTE)
     once.script.behaviour = lambda *_: moved()
     once.work(NOON + 3 * MINUTE)
 
@@ -183,6 +183,94 @@ def test_what_failed_before_is_no_matter_once_a_run_succeeds(once: Scene) -> Non
     assert _runs_counted(once) == 1
 
 
+def test_a_report_during_a_run_of_which_a_stream_fails_is_read_by_another_at_once(
+    once: Scene,
+) -> None:
+    once.script.raises(TransientError("The source is away."))
+    once.report()
+    once.work(NOON + WINDOW)
+    assert once.look(NOON + 16 * MINUTE) == 1
+
+    def read(*_: object) -> SyncResult:
+        once.report(NOON + 17 * MINUTE)
+        return replace(moved(), failures=(AWAY,))
+
+    once.script.behaviour = read
+    once.work(NOON + 16 * MINUTE)
+
+    assert once.look(NOON + 17 * MINUTE + SECOND) == 1
+    assert _runs_counted(once) == 1
+
+
+def test_what_failed_before_the_first_report_holds_none_back(once: Scene) -> None:
+    once.script.raises(TransientError("The source is away."))
+    once.trigger()
+    once.let_start(NOON - HOUR)
+    once.work(NOON - HOUR)
+    once.report()
+
+    def read(*_: object) -> SyncResult:
+        once.report(NOON + WINDOW + SECOND)
+        return moved()
+
+    once.script.behaviour = read
+    once.work(NOON + WINDOW)
+
+    assert once.fates() == [
+        ("error", "source_unavailable"),
+        ("success", None),
+        ("scheduled", None),
+    ]
+
+
+def test_who_reports_is_told_that_a_source_is_not_asked_before_its_wait_is_over(
+    once: Scene,
+) -> None:
+    once.script.raises(TransientError("The source is away."))
+    once.report()
+    once.work(NOON + WINDOW)
+
+    later = NOON + MINUTE
+    receipt = once.source.hands_in(once.desk, at=later, now=later)
+    assert receipt == HookReceipt(HookResult.ACCEPTED, Obstacle.BACK_OFF)
+
+
+@pytest.mark.parametrize("act", ["set", "reset"])
+def test_a_person_who_sets_where_a_stuck_stream_starts_lets_a_run_be_written(
+    once: Scene, act: str
+) -> None:
+    _, *whose = once.whose_connector
+    set_watermark(once.engine, *whose, "flight", value="3")
+    once.script.raises(PermanentError("It went backwards.", code="cursor_backwards"))
+    once.report()
+    once.work(NOON + WINDOW)
+    assert once.look(NOON + HOUR) == 0
+    assert once.looked_at_next() == NEVER
+
+    if act == "set":
+        set_watermark(once.engine, *whose, "flight", value="2")
+    else:
+        reset_stream(once.engine, *whose, "flight")
+
+    assert once.look(NOON + HOUR) == 1
+    assert _runs_counted(once) == 1
+
+
+def test_a_run_by_hand_that_fails_of_something_else_lets_the_next_one_be_written(
+    once: Scene,
+) -> None:
+    _leave(once, GONE)
+    once.report()
+    once.work(NOON + WINDOW)
+    assert once.look(NOON + HOUR) == 0
+    once.trigger()
+    once.let_start(NOON + HOUR)
+    once.script.raises(TransientError("The source is away."))
+    once.work(NOON + HOUR)
+
+    assert [once.look(NOON + HOUR + n * MINUTE) for n in (1, 16)] == [0, 1]
+
+
 def test_a_person_who_changes_the_connector_lets_the_next_report_start_a_run(once: Scene) -> None:
     once.script.raises(TransientError("The source is away."))
     once.report()
@@ -234,6 +322,25 @@ def test_a_source_that_always_fails_is_asked_ever_less_and_then_no_more(
     assert once.has_unread()
     once.report(now)
     assert once.look(now + MINUTE) == 1
+
+
+def test_a_report_after_enough_runs_is_read_if_the_run_that_covered_it_is_cancelled(
+    once: Scene,
+) -> None:
+    once.script.raises(TransientError("The source is away."))
+    once.report()
+    now = NOON + WINDOW
+    for _ in range(MOST_RUNS):
+        _work_all(once, now)
+        now += 9 * HOUR
+        once.look(now)
+    assert once.looked_at_next() == NEVER
+    once.trigger()
+    once.let_start(now)
+    once.report(now)
+    once.cancel(now + MINUTE)
+
+    assert [once.look(now + wait) for wait in (2 * MINUTE, 4 * HOUR, 9 * HOUR)] == [0, 0, 1]
 
 
 def _leave(scene: Scene, *failures: StreamFailure) -> None:

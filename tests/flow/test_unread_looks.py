@@ -74,17 +74,44 @@ def test_a_row_that_cannot_even_be_read_is_the_trouble_of_its_workspace_alone(
     assert _told(caplog) == [scene.tenant.workspace_id]
 
 
-def test_a_workspace_that_somebody_holds_is_waited_for_only_briefly(scene: Scene) -> None:
+def test_a_workspace_that_somebody_holds_is_waited_for_only_briefly(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
     other = realtime(scene.engine, make_tenant(scene.engine))
     for schedule, since in ((scene.schedule, NOON), (other, NOON + MINUTE)):
         _note_unread(scene.engine, schedule, since=since)
-    with scene.engine.begin() as connection:
+    with caplog.at_level("INFO"), scene.engine.begin() as connection:
         query = text("SELECT id FROM workspace WHERE id = :id FOR UPDATE")
         connection.execute(query, {"id": scene.tenant.workspace_id})
         # As long as one lock may be waited for elsewhere.
         until = monotonic() + 9
 
         assert start_unread(scene.worker_engine, LATER, lambda: monotonic() < until) == 1
+    # That is no trouble.
+    assert _told(caplog) == [scene.tenant.workspace_id]
+    assert {record.levelname for record in caplog.records} == {"INFO"}
+
+
+def test_a_workspace_is_held_for_a_portion_of_its_changes_at_a_time(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unread_flow, "_PORTION", 2)
+    for schedule in (scene.schedule, *(realtime(scene.engine, scene.tenant) for _ in range(4))):
+        _note_unread(scene.engine, schedule)
+    calls = count(1)
+
+    # Time for the first page and two portions of it.
+    assert start_unread(scene.worker_engine, LATER, lambda: next(calls) <= 3) == 4
+
+
+def test_a_run_that_waits_already_is_not_counted_as_written(scene: Scene) -> None:
+    scene.report()
+    with scene.engine.begin() as connection:
+        # As if it were about an instant before the report: it covers nothing, and has its place.
+        connection.execute(text("UPDATE workspace_connector_sync_log SET nominal_at = now()"))
+
+    assert scene.look(LATER) == 0
+    assert len(scene.runs()) == 1
 
 
 def test_a_database_that_goes_away_is_told_once(

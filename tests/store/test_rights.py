@@ -106,7 +106,7 @@ SYSTEM = {
     ),
     "sync_watermark": "INSERT, SELECT, UPDATE",
     "tick": "INSERT, SELECT, UPDATE",
-    "unread_change": "DELETE, SELECT, UPDATE (look_at, runs)",
+    "unread_change": "DELETE, SELECT, UPDATE (look_at, runs, unread_since)",
     "webhook_delivery": "DELETE, SELECT, UPDATE (expires_at)",
     "worker_instance": "DELETE, INSERT, SELECT, UPDATE",
     "workspace": "SELECT, UPDATE (updated_at)",

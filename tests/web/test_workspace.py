@@ -97,16 +97,23 @@ def test_health_tells_what_was_reported_and_not_read(
     alice: Caller, mallory: Caller, engine: Engine
 ) -> None:
     for name in ("Flights", "Airports"):
-        alice.new_connector(name)
+        alice.new_schedule(name=name, frequency="realtime", preferred_time=None)
+    # What nobody hears is no longer waited for.
+    unheard = alice.new_schedule(name="Hotels")["connector_id"]
     with engine.begin() as connection:
         connection.execute(
             text(
-                "INSERT INTO unread_change (connector_id, workspace_id, reported_at, look_at)"
-                " SELECT id, workspace_id, now() - id * interval '1 hour', now()"
+                "INSERT INTO unread_change"
+                " (connector_id, workspace_id, reported_at, unread_since, look_at)"
+                " SELECT id, workspace_id, now(), now() - id * interval '1 hour', now()"
                 " FROM workspace_connector"
             )
         )
-        oldest = connection.execute(text("SELECT min(reported_at) FROM unread_change")).scalar_one()
+        query = text(
+            "SELECT min(u.unread_since) FROM unread_change AS u"
+            " JOIN workspace_connector AS c ON c.id = u.connector_id WHERE c.public_id <> :c"
+        )
+        oldest = connection.execute(query, {"c": unheard}).scalar_one()
 
     shown = alice.get("/api/v2/health").json
 

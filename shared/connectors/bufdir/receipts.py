@@ -207,8 +207,13 @@ class Receipts:
         return self._tells(_HOLDS_IT)
 
     def make(self, reader: str | None) -> None:
-        """Make the table if it is not there, and let the workspace's reader read it."""
+        """Make the table if it is not there, and let the workspace's reader read it.
+
+        One of the first version gets what it lacks: a worker waits better than a person does, for
+        whoever reads the table at that moment.
+        """
         if self.exist():
+            self._complete()
             return
         with self._connection, self._connection.cursor() as cursor:
             schema = sql.Identifier(self._schema)

@@ -31,7 +31,7 @@ WITH written AS (
 counted AS (
     UPDATE unread_change AS u
     SET runs = CAST(:runs AS integer),
-        look_at = CAST(:not_before_at AS timestamptz) + CAST(:look_after AS interval)
+        look_at = CAST(:look_at AS timestamptz)
     WHERE u.connector_id = :connector_id
 ),
 

@@ -41,8 +41,19 @@ facts AS (
         ) AS connector_is_usable,
         coalesce(s.overlap_policy, 'queue_one') AS overlap_policy,
         -- Of a run by hand, so that each of its attempts is about the same instant: that of the run
-        -- which it repeats, if it repeats one.
-        coalesce(r.period_at, r.nominal_at, r.created_at) AS nominal_at,
+        -- which it repeats, if it repeats one. One for what a source reported is about the instant
+        -- since which it reads: it stands for all that was reported before.
+        coalesce(
+            r.period_at,
+            r.nominal_at,
+            CASE
+                WHEN r.trigger_type <> 'webhook' THEN r.created_at
+                WHEN r.slices = 0 AND r.positions = CAST('{}' AS jsonb)
+                    THEN (SELECT at FROM instant)
+                ELSE r.reading_since
+            END,
+            r.created_at
+        ) AS nominal_at,
         coalesce(s.timezone, w.timezone) AS timezone,
         (r.not_before_at > (SELECT at FROM instant) + CAST(:early AS interval)) AS is_too_early,
         -- What a source reported waits for the end of a pause, also if an attempt failed before it.

@@ -37,14 +37,15 @@ SELECT
         WHERE r.connector_id = u.connector_id AND r.status = 'in_progress'
     ) AS is_running,
     last_run.completed_at AS last_completed_at,
-    -- Nobody knows what a run would have read that never began.
-    (u.reported_at >= coalesce(last_run.reading_since, last_run.completed_at)) IS TRUE AS is_news,
+    -- A run that never began says nothing of the source, whatever was reported before its end.
+    (last_run.reading_since IS NULL OR u.reported_at >= last_run.reading_since) AS is_news,
     CASE
-        WHEN last_run.status = 'success' THEN ARRAY(
+        WHEN last_run.status = 'success' AND u.reported_at < last_run.reading_since THEN ARRAY(
             SELECT f.value ->> 'code'
             FROM jsonb_each(last_run.metadata -> 'failed_streams') AS f
         )
-        WHEN last_run.status IS NULL THEN CAST(ARRAY[] AS text [])
+        -- What came after a run began that succeeds, also in part, waits for none of its streams.
+        WHEN coalesce(last_run.status, 'success') = 'success' THEN CAST(ARRAY[] AS text [])
         ELSE ARRAY[last_run.reason]
     END AS last_shortfalls
 FROM unread_change AS u

@@ -161,13 +161,20 @@ read_changes AS (
     RETURNING u.connector_id
 ),
 
--- What was reported meanwhile need not wait any longer: the source can be read again.
+-- The end of a run, whichever it is, may be what the next one waits for: the dispatcher looks, and
+-- decides. What a run that read all leaves came after it began.
 left_changes AS (
     UPDATE unread_change AS u
-    SET look_at = least(u.look_at, (SELECT at FROM instant))
+    SET look_at = least(u.look_at, (SELECT at FROM instant)),
+        unread_since = CASE
+            WHEN :has_read_all AND e.nominal_at IS NULL
+                THEN greatest(u.unread_since, e.reading_since)
+            ELSE u.unread_since
+        END
     FROM ended AS e
     WHERE u.connector_id = e.connector_id
-        AND :has_read_all
+        AND :status <> 'scheduled'
+        AND (SELECT count(*) FROM shown) >= 0
         AND NOT EXISTS (SELECT FROM read_changes)
 ),
 

@@ -7,8 +7,9 @@
 -- and its timeline says so, once. A worker that takes it after this statement began reads after the
 -- change all the same. Whatever becomes of that run, what is noted stays until a run has read it.
 -- A retry covers nothing: it is about the instant of the run before, and a type may read by that.
--- `is_failing` tells that the newest run which ended for what is unread did not succeed: then a
--- report earns no run of its own, and the dispatcher writes the next one after the wait that is due.
+-- `is_failing` tells that a run was written for what is unread, and that the newest run which ended
+-- since did not succeed: then a report earns no run of its own, and the dispatcher writes the next
+-- one after the wait that is due.
 WITH instant AS (
     SELECT coalesce(CAST(:now AS timestamptz), clock_timestamp()) AS at
 ),
@@ -80,20 +81,26 @@ failing AS (
     FROM place AS p
     JOIN unread_change AS u ON u.connector_id = p.connector_id
     CROSS JOIN LATERAL (
-        SELECT r.status
+        SELECT
+            r.status,
+            r.completed_at
         FROM workspace_connector_sync_log AS r
         WHERE r.connector_id = p.connector_id AND r.completed_at IS NOT NULL
         ORDER BY r.created_at DESC, r.id DESC
         LIMIT 1
     ) AS last_run
-    WHERE u.runs > 0 AND last_run.status <> 'success'
+    WHERE u.runs > 0
+        AND last_run.status <> 'success'
+        AND last_run.completed_at >= u.unread_since
 ),
 
 kept AS (
-    INSERT INTO unread_change AS u (connector_id, workspace_id, reported_at, look_at)
+    INSERT INTO unread_change AS u
+        (connector_id, workspace_id, reported_at, unread_since, look_at)
     SELECT
         n.connector_id,
         n.workspace_id,
+        (SELECT at FROM instant),
         (SELECT at FROM instant),
         (SELECT at FROM instant) + CAST(:look_after AS interval)
     FROM news AS n

@@ -44,10 +44,11 @@ unhealthy AS (
 ),
 
 unread AS (
-    SELECT u.reported_at
+    SELECT u.unread_since
     FROM unread_change AS u
-    WHERE u.workspace_id = :workspace_id
-    ORDER BY u.connector_id
+    JOIN sync_schedule AS s ON s.connector_id = u.connector_id
+    WHERE u.workspace_id = :workspace_id AND s.frequency = 'realtime'
+    ORDER BY u.unread_since
     LIMIT CAST(:most AS integer)
 )
 
@@ -83,4 +84,4 @@ SELECT
     ) AS median_drift_ms,
     (SELECT count(*) FROM unhealthy) AS unhealthy_connectors,
     (SELECT count(*) FROM unread) AS unread_changes,
-    (SELECT min(u.reported_at) FROM unread AS u) AS oldest_unread_at
+    (SELECT min(u.unread_since) FROM unread AS u) AS oldest_unread_at

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    DateTime,
     ForeignKeyConstraint,
     Index,
     Integer,
@@ -11,6 +12,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    func,
 )
 
 from shared.store.tables.columns import (
@@ -95,6 +97,9 @@ unread_change = Table(
     workspace_id(),
     # When the newest message came.
     instant("reported_at", required=True),
+    # When the oldest one came that is unread, or a little before: the begin of a run that read all
+    # that came before it, and left some that came after.
+    Column("unread_since", DateTime(timezone=True), nullable=False, server_default=func.now()),
     # How many runs were written for it that did not read it, with the one under way, since a run
     # succeeded or somebody let the connector run again.
     Column("runs", Integer, nullable=False, server_default="0"),
@@ -110,4 +115,4 @@ unread_change = Table(
     CheckConstraint("runs >= 0", name="unread_change_runs_range"),
 )
 Index("unread_change_to_look_at", unread_change.c.look_at)
-Index("unread_change_of_a_workspace", unread_change.c.workspace_id)
+Index("unread_changes_of_a_workspace", unread_change.c.workspace_id, unread_change.c.unread_since)

@@ -89,11 +89,16 @@ class WorkspaceHealthAnswer(TypedDict):
     stuck: Annotated[int, Field(description="Runs whose worker or task does not answer.")]
     unread_changes: Annotated[
         int,
-        Field(description="Connectors whose source reported a change that no run has read yet."),
+        Field(
+            description="Connectors with a realtime schedule whose source reported a change that no"
+            " run has read yet."
+        ),
     ]
     oldest_unread_at: Annotated[
         datetime | None,
-        Field(description="When the newest report came of the connector that waits longest."),
+        Field(
+            description="Since when at most the connector that waits longest has a report unread."
+        ),
     ]
     last_hour: LastHour
     unhealthy_connectors: UnhealthyConnectors

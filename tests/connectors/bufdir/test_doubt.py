@@ -287,6 +287,20 @@ def test_receipts_of_the_first_version_are_gone_on_with(doubtful: Reporter, offi
     assert ("2026-Q1", 1, "waiting") in doubtful.states()
 
 
+def test_a_run_completes_receipts_of_the_first_version(doubtful: Reporter, office: Office) -> None:
+    office.faults = [takes_and_hangs_up]
+    with pytest.raises(PermanentError):
+        doubtful.sync()
+    schema = doubtful.request.dataset_name
+    doubtful.dataset.execute(f"ALTER TABLE {schema}.report_receipt DROP COLUMN acted_as")
+    with pytest.raises(PermanentError):
+        doubtful.sync()
+    assert doubtful.dataset.rows(
+        "SELECT data_type FROM information_schema.columns WHERE column_name = 'acted_as'"
+        f" AND table_schema = '{schema}'"
+    ) == [("uuid",)]
+
+
 def test_a_report_that_a_person_has_sent_again_goes_out_as_it_was(
     doubtful: Reporter, office: Office
 ) -> None:
