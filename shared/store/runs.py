@@ -196,7 +196,10 @@ def find_active_runs(
 def runs_yet_to_start(
     connection: Connection, workspace_id: int, *, now: datetime, page: int
 ) -> Sequence[RowMapping]:
-    """Lock up to `page` runs of a workspace for periods up to `now` that start after it."""
+    """Lock up to `page` runs of a workspace that start after `now`, though they are due by then.
+
+    Those for periods up to `now`, and those for what sources reported, which have none.
+    """
     parameters = {"workspace_id": workspace_id, "now": now, "page": page}
     return connection.execute(load_sql("runs_yet_to_start"), parameters).mappings().all()
 
