@@ -2,10 +2,9 @@
 
 import uuid
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Any
 
 from flask import url_for
-from pydantic import StringConstraints
 
 from shared.domain.access import Role
 from shared.domain.audit import ObjectKind
@@ -21,7 +20,7 @@ from shared.web.examples import NEW_KEY, NEW_KEY_END
 from shared.web.operations import Answers, Link, Takes
 from shared.web.paging import page
 from shared.web.present import instant
-from shared.web.queries import KeysQuery
+from shared.web.queries import Instant, KeysQuery
 from shared.web.repeats import resource_id
 from shared.web.routes import Routes
 from shared.web.shapes.callers import ApiKey, ApiKeys, NewApiKey
@@ -29,8 +28,6 @@ from shared.web.shapes.callers import ApiKey, ApiKeys, NewApiKey
 routes = Routes("api_keys", "/api/v2/workspace/api-keys", tag="Callers", changes=ObjectKind.API_KEY)
 
 _ITS = {"key": "/id"}
-
-Instant = Annotated[str, StringConstraints(max_length=40)]
 
 
 class NewKeyBody(Body):

@@ -16,10 +16,10 @@ from shared.store.audit_pages import list_audit, snapshot_for
 from shared.store.rows import Row
 from shared.web.auth import principal, wiring
 from shared.web.exports import Pages, streamed
-from shared.web.log_places import Instant, LogCursor, decode_place, encode_place
+from shared.web.log_places import LogCursor, decode_place, encode_place
 from shared.web.operations import Answers, Takes
 from shared.web.present import instant
-from shared.web.queries import Limit, Query
+from shared.web.queries import Instant, Limit, Query
 from shared.web.routes import Routes
 from shared.web.shapes.audit import AuditEntries
 

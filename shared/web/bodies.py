@@ -14,7 +14,7 @@ from pydantic import (
 )
 
 from shared.domain.recurrence import MAX_PREVIEW
-from shared.web.queries import DEFAULT_PREVIEW
+from shared.web.queries import DEFAULT_PREVIEW, Instant
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -109,7 +109,7 @@ class PreviewBody(TimingBody):
 class PauseBody(Body):
     """How long a schedule rests, and why; without `until`, until somebody resumes it."""
 
-    until: Annotated[str, StringConstraints(max_length=40)] | None = None
+    until: Instant | None = None
     note: Note | None = None
 
 

@@ -13,8 +13,6 @@ from shared.web.cursors import (
     to_number,
 )
 
-Instant = Annotated[str, StringConstraints(max_length=40)]
-"""Since or until when, in RFC 3339; `parse_instant` refuses what is none."""
 LogCursor = Annotated[
     str,
     StringConstraints(max_length=64),

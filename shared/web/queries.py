@@ -11,6 +11,8 @@ from pydantic_core import PydanticCustomError
 from shared.domain.recurrence import MAX_PREVIEW
 from shared.web.cursors import HINT, CursorError, decode_cursor
 
+Instant = Annotated[str, StringConstraints(max_length=40)]
+"""An instant in RFC 3339, also in bodies; `parse_instant` refuses what is none."""
 DEFAULT_PREVIEW = 10
 """How many periods a preview shows unless it is told."""
 

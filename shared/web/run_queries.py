@@ -8,8 +8,8 @@ from pydantic import Field, StringConstraints
 from shared.domain.instants import parse_instant
 from shared.domain.run import RunStatus, TriggerType
 from shared.domain.run_filter import RunFilter
-from shared.web.log_places import Instant, LogCursor
-from shared.web.queries import Limit, Query
+from shared.web.log_places import LogCursor
+from shared.web.queries import Instant, Limit, Query
 
 _DEFAULT_LIMIT = 50
 

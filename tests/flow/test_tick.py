@@ -66,6 +66,17 @@ def test_a_period_beyond_the_look_ahead_is_left_for_a_later_tick(
     assert runs_of(engine, schedule["id"]) == []
 
 
+def make_unconfirmed(engine: Engine, paused: PausedQueue) -> dict:
+    """Make a schedule whose run of 02:00 was admitted, and its task not confirmed."""
+    schedule = make_schedule(
+        engine, make_tenant(engine), cron_expression="0 2 * * *", from_instant=at("00:00")
+    )
+    tick(engine, paused, at("01:59"))
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE workspace_connector_sync_log SET enqueued_at = NULL"))
+    return schedule
+
+
 def set_next(engine: Engine, schedule_id: int, instant: str) -> None:
     with engine.begin() as connection:
         connection.execute(
@@ -272,12 +283,7 @@ def test_a_tick_of_which_cloud_tasks_takes_nothing_asks_no_second_time(
 def test_when_the_time_is_over_no_forgotten_task_is_made(
     engine: Engine, paused: PausedQueue
 ) -> None:
-    schedule = make_schedule(
-        engine, make_tenant(engine), cron_expression="0 2 * * *", from_instant=at("00:00")
-    )
-    tick(engine, paused, at("01:59"))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE workspace_connector_sync_log SET enqueued_at = NULL"))
+    schedule = make_unconfirmed(engine, paused)
 
     report = enqueue_due(engine, paused.queue, at("01:59:45"), LOOK_AHEAD, lambda: False)
 
@@ -304,12 +310,7 @@ def test_a_lost_reply_of_cloud_tasks_does_not_lose_or_double_the_task(
 def test_an_admitted_run_without_a_confirmed_task_is_enqueued_again_under_the_same_name(
     engine: Engine, paused: PausedQueue
 ) -> None:
-    schedule = make_schedule(
-        engine, make_tenant(engine), cron_expression="0 2 * * *", from_instant=at("00:00")
-    )
-    tick(engine, paused, at("01:59"))
-    with engine.begin() as connection:
-        connection.execute(text("UPDATE workspace_connector_sync_log SET enqueued_at = NULL"))
+    schedule = make_unconfirmed(engine, paused)
 
     tick(engine, paused, at("01:59:45"))
 

@@ -109,9 +109,7 @@ def test_a_retry_does_not_stand_for_a_report_as_it_is_about_an_instant_before(
 
 
 def test_a_retry_that_waits_keeps_no_run_from_being_written(once: Scene) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
     once.retry()
 
     assert once.look(NOON + 16 * MINUTE) == 1
@@ -120,9 +118,7 @@ def test_a_retry_that_waits_keeps_no_run_from_being_written(once: Scene) -> None
 def test_the_success_of_a_retry_leaves_what_was_reported_to_a_run_at_the_next_tick(
     once: Scene,
 ) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
     assert once.look(NOON + 2 * MINUTE) == 0
     once.retry()
     once.let_start(NOON + 3 * MINUTE)
@@ -161,9 +157,7 @@ def test_a_source_that_fails_and_reports_for_days_is_asked_once_in_the_longest_w
 
 
 def test_what_failed_before_is_no_matter_once_a_run_succeeds(once: Scene) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
     assert once.look(NOON + 16 * MINUTE) == 1
 
     def read(*_: object) -> SyncResult:
@@ -186,9 +180,7 @@ def test_what_failed_before_is_no_matter_once_a_run_succeeds(once: Scene) -> Non
 def test_a_report_during_a_run_of_which_a_stream_fails_is_read_by_another_at_once(
     once: Scene,
 ) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
     assert once.look(NOON + 16 * MINUTE) == 1
 
     def read(*_: object) -> SyncResult:
@@ -226,9 +218,7 @@ def test_what_failed_before_the_first_report_holds_none_back(once: Scene) -> Non
 def test_who_reports_is_told_that_a_source_is_not_asked_before_its_wait_is_over(
     once: Scene,
 ) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
 
     later = NOON + MINUTE
     receipt = once.source.hands_in(once.desk, at=later, now=later)
@@ -272,9 +262,7 @@ def test_a_run_by_hand_that_fails_of_something_else_lets_the_next_one_be_written
 
 
 def test_a_person_who_changes_the_connector_lets_the_next_report_start_a_run(once: Scene) -> None:
-    once.script.raises(TransientError("The source is away."))
-    once.report()
-    once.work(NOON + WINDOW)
+    _fail_to_read(once)
     _change_config(once)
 
     once.report(NOON + MINUTE)
@@ -341,6 +329,13 @@ def test_a_report_after_enough_runs_is_read_if_the_run_that_covered_it_is_cancel
     once.cancel(now + MINUTE)
 
     assert [once.look(now + wait) for wait in (2 * MINUTE, 4 * HOUR, 9 * HOUR)] == [0, 0, 1]
+
+
+def _fail_to_read(scene: Scene) -> None:
+    """Report a change, and let the run for it fail since the source is away."""
+    scene.script.raises(TransientError("The source is away."))
+    scene.report()
+    scene.work(NOON + WINDOW)
 
 
 def _leave(scene: Scene, *failures: StreamFailure) -> None:

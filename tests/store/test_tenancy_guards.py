@@ -94,20 +94,19 @@ def sees_two(home: Home, before: str) -> bool:
 
 
 def by_a_unique_key(home: Home) -> bool:
-    hers = home.hers("SELECT id FROM workspace_connector WHERE workspace_id = :w")
-    insert = (
-        "INSERT INTO sync_watermark (connector_id, stream, workspace_id, cursor, value)"
-        " VALUES (:c, 'alice-canary', :w, 'c', '{}')"
-    )
-    told = [finds(home, insert, c=one, w=home.mallory_id) for one in (hers, OF_NOBODY)]
-    return told[0] != told[1]
+    return tells_of_her_watermark(home, "")
 
 
 def by_a_conflict_that_does_nothing(home: Home) -> bool:
+    return tells_of_her_watermark(home, " ON CONFLICT DO NOTHING")
+
+
+def tells_of_her_watermark(home: Home, otherwise: str) -> bool:
+    """Tell whether an insert fares otherwise where Alice has a row of that key."""
     hers = home.hers("SELECT id FROM workspace_connector WHERE workspace_id = :w")
     insert = (
         "INSERT INTO sync_watermark (connector_id, stream, workspace_id, cursor, value)"
-        " VALUES (:c, 'alice-canary', :w, 'c', '{}') ON CONFLICT DO NOTHING"
+        f" VALUES (:c, 'alice-canary', :w, 'c', '{{}}'){otherwise}"
     )
     told = [finds(home, insert, c=one, w=home.mallory_id) for one in (hers, OF_NOBODY)]
     return told[0] != told[1]
